@@ -1,0 +1,99 @@
+"""Everything that can go wrong in a way that a user can mend.
+
+Each error's text is one line that says what is wrong and what to do. It never holds a secret.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class TieoutError(Exception):
+    """Something a user can mend; `str(error)` is one line."""
+
+
+class SettingsError(TieoutError):
+    """A setting is missing or wrong."""
+
+
+class WarehouseLocked(TieoutError):
+    """Another process holds the warehouse file."""
+
+    def __init__(self, path: Path, holder: str) -> None:
+        super().__init__(f"The warehouse {path} is in use{holder}: close it there, or wait, and run again.")
+
+
+class WarehouseUnusable(TieoutError):
+    """The warehouse file is there and cannot be opened."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"The warehouse {path} cannot be opened ({reason}): restore it from a backup, or move it away.")
+
+
+class SourceError(TieoutError):
+    """An API did not give what was asked for. `stops_source`: asking for its other resources is pointless too."""
+
+    stops_source = False
+
+
+class RequestRefused(SourceError):
+    """A request that is not a documented read was about to be sent."""
+
+    def __init__(self, method: str, path: str) -> None:
+        super().__init__(f"{method} {path} is not a documented read and was not sent: report this as a bug.")
+
+
+class CredentialRefused(SourceError):
+    """401: the API does not accept the credential."""
+
+    stops_source = True
+
+    def __init__(self, product: str, credential: str) -> None:
+        super().__init__(f"{product} refused the credential (401): check {credential}, or make a new one in {product}.")
+
+
+class PermissionRefused(SourceError):
+    """403: the credential may not read this resource."""
+
+    def __init__(self, product: str, credential: str, path: str) -> None:
+        super().__init__(
+            f"{product} does not let {credential} read {path} (403): give its permission group this right, or live without."
+        )
+
+
+class ResourceAbsent(SourceError):
+    """404: the API does not offer this resource."""
+
+    def __init__(self, product: str, path: str) -> None:
+        super().__init__(f"{product} has no {path} (404): check the base URL; if the rest is read, it is not offered here.")
+
+
+class SourceUnreachable(SourceError):
+    """No answer after all retries."""
+
+    stops_source = True
+
+    def __init__(self, product: str, host: str, reason: str) -> None:
+        super().__init__(f"{product} at {host} cannot be reached ({reason}): check the base URL and the network.")
+
+
+class SourceBroken(SourceError):
+    """The API keeps answering with server errors."""
+
+    def __init__(self, product: str, path: str, reason: str) -> None:
+        super().__init__(f"{product} fails on {path} ({reason}): run again later; if it stays, tell Virtuous support.")
+
+
+class AnswerNotUnderstood(SourceError):
+    """The answer is not what the documentation promises, such as an HTML page with status 200."""
+
+    def __init__(self, product: str, path: str, reason: str) -> None:
+        super().__init__(f"{product} answered {path} with something else than its records ({reason}): check the base URL.")
+
+
+class RequestRejected(SourceError):
+    """4xx other than 401, 403, 404 and 429: the API does not accept what was asked."""
+
+    def __init__(self, product: str, path: str, status: int, reason: str) -> None:
+        self.status = status
+        super().__init__(f"{product} rejected {path} ({status}: {reason}): report this as a bug.")

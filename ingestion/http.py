@@ -1,0 +1,226 @@
+"""The one way to the two APIs: reads only, politely, with the credential going nowhere else.
+
+What is sent must stand on the client's list of documented reads. 429 is waited out as the API says, however long;
+connection errors, timeouts and 5xx are tried again with backoff and jitter; 401, 403 and 404 are told at once.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from threading import Lock
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import stamina
+from pydantic import SecretStr
+
+from ingestion.errors import (
+    AnswerNotUnderstood,
+    CredentialRefused,
+    PermissionRefused,
+    RequestRefused,
+    RequestRejected,
+    ResourceAbsent,
+    SourceBroken,
+    SourceUnreachable,
+)
+
+# Full contacts are slow to make: integrations of CRM+ wait up to ten minutes for a page.
+_TIMEOUT = httpx.Timeout(connect=10, read=300, write=30, pool=None)
+_WAIT_WITHOUT_WORD = 60.0
+
+stamina.instrumentation.set_on_retry_hooks([])
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long transient faults are retried: `attempts` in all, waits from `initial` to `longest` seconds."""
+
+    attempts: int = 6
+    initial: float = 0.5
+    longest: float = 30.0
+
+
+@dataclass
+class Usage:
+    """What reading has cost so far."""
+
+    requests: int = 0
+    retries: int = 0
+    throttled_seconds: float = 0.0
+
+    def since(self, earlier: Usage) -> Usage:
+        return Usage(
+            self.requests - earlier.requests,
+            self.retries - earlier.retries,
+            self.throttled_seconds - earlier.throttled_seconds,
+        )
+
+    def copy(self) -> Usage:
+        return Usage(self.requests, self.retries, self.throttled_seconds)
+
+
+class _TransientFault(Exception):
+    """Worth another try. `error` is what to tell when the tries are used up."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+class ReadClient:
+    """An HTTP client that can send nothing but the reads it was made for. Safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        product: str,
+        base_url: str,
+        credential: SecretStr,
+        credential_name: str,
+        reads: Iterable[tuple[str, str]],
+        requests_per_second: float = 0,
+        patience: Patience = Patience(),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.product = product
+        self.usage = Usage()
+        self._credential_name = credential_name
+        self._host = urlsplit(base_url).netloc
+        self._reads = tuple((method, re.compile(path)) for method, path in reads)
+        self._interval = 1 / requests_per_second if requests_per_second else 0.0
+        self._patience = patience
+        self._sleep = sleep
+        self._lock = Lock()
+        self._next_at = 0.0
+        self._http = httpx.Client(
+            base_url=base_url,
+            headers={"Authorization": f"Bearer {credential.get_secret_value()}", "Accept": "application/json"},
+            timeout=_TIMEOUT,
+            follow_redirects=False,
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def get(self, path: str, params: dict[str, Any] | None = None) -> str:
+        """The body of `GET path`."""
+        return self._read("GET", path, params, None)
+
+    def query(self, path: str, params: dict[str, Any], body: dict[str, Any]) -> str:
+        """The body of the documented read `POST path`."""
+        return self._read("POST", path, params, body)
+
+    def _read(self, method: str, path: str, params: dict[str, Any] | None, body: dict[str, Any] | None) -> str:
+        if not any(method == allowed and pattern.fullmatch(path) for allowed, pattern in self._reads):
+            raise RequestRefused(method, path)
+        request = self._http.build_request(method, path, params=params, json=body)
+        patience = self._patience
+        try:
+            for attempt in stamina.retry_context(
+                on=_TransientFault,
+                attempts=patience.attempts,
+                timeout=None,
+                wait_initial=patience.initial,
+                wait_max=patience.longest,
+                wait_jitter=patience.initial,
+            ):
+                with attempt:
+                    if attempt.num > 1:
+                        self._count(retries=1)
+                    return self._once(request, path)
+        except _TransientFault as fault:
+            raise fault.error from None
+        raise AssertionError("stamina either returns or raises")
+
+    def _once(self, request: httpx.Request, path: str) -> str:
+        while True:
+            self._pace()
+            self._count(requests=1)
+            try:
+                response = self._http.send(request)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                raise _TransientFault(SourceUnreachable(self.product, self._host, _reason(error))) from None
+            except httpx.TransportError as error:
+                raise _TransientFault(SourceBroken(self.product, path, _reason(error))) from None
+            if response.status_code != 429:
+                return self._body(response, path)
+            seconds = _wait_asked_for(response)
+            self._count(throttled_seconds=seconds)
+            self._sleep(seconds)
+
+    def _body(self, response: httpx.Response, path: str) -> str:
+        status = response.status_code
+        if status == 200:
+            return response.text if response.charset_encoding else response.content.decode("utf-8", errors="replace")
+        if status >= 500:
+            raise _TransientFault(SourceBroken(self.product, path, f"status {status}"))
+        if status == 401:
+            raise CredentialRefused(self.product, self._credential_name)
+        if status == 403:
+            raise PermissionRefused(self.product, self._credential_name, path)
+        if status == 404:
+            raise ResourceAbsent(self.product, path)
+        if 300 <= status < 400:
+            host = urlsplit(response.headers.get("location", "")).netloc or "another page"
+            raise AnswerNotUnderstood(self.product, path, f"a redirect to {host}, which is not followed")
+        raise RequestRejected(self.product, path, status, _detail(response))
+
+    def _pace(self) -> None:
+        if not self._interval:
+            return
+        with self._lock:
+            now = time.monotonic()
+            wait = max(self._next_at - now, 0.0)
+            self._next_at = now + wait + self._interval
+        if wait:
+            self._sleep(wait)
+
+    def _count(self, *, requests: int = 0, retries: int = 0, throttled_seconds: float = 0.0) -> None:
+        with self._lock:
+            self.usage.requests += requests
+            self.usage.retries += retries
+            self.usage.throttled_seconds += throttled_seconds
+
+
+def _reason(error: httpx.TransportError) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "no answer in time"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _detail(response: httpx.Response) -> str:
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if isinstance(body, dict):
+        inner = body["error"] if isinstance(body.get("error"), dict) else body
+        for name in ("detail", "message", "title"):
+            if inner.get(name):
+                return " ".join(str(inner[name]).split())[:200]
+    return response.reason_phrase or "no reason given"
+
+
+def _wait_asked_for(response: httpx.Response) -> float:
+    """Seconds until the API takes requests again: `Retry-After` (seconds or a date), else `X-RateLimit-Reset`."""
+    asked = response.headers.get("retry-after", "").strip()
+    now = datetime.now(UTC)
+    if asked:
+        try:
+            return max(float(asked), 0.0)
+        except ValueError:
+            pass
+        try:
+            return max((parsedate_to_datetime(asked) - now).total_seconds(), 0.0)
+        except (TypeError, ValueError):
+            pass
+    try:
+        return max(float(response.headers["x-ratelimit-reset"]) - now.timestamp() + 1, 0.0)
+    except (KeyError, ValueError):
+        return _WAIT_WITHOUT_WORD

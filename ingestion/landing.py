@@ -1,0 +1,57 @@
+"""From a reading to dlt: the source of a product, with a table per resource and the operations tables beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import dlt
+import pyarrow as pa
+from dlt.extract import DltResource, DltSource
+
+from ingestion import operations
+from ingestion.columns import BOOKKEEPING, ORGANIZATION, Column, Resource, arrow_schema
+
+if TYPE_CHECKING:
+    from ingestion.reading import Reading
+
+# A new declared column may be added by a new version of the project; a type never changes by itself.
+_CONTRACT: Any = {"tables": "evolve", "columns": "evolve", "data_type": "freeze"}
+
+
+def dlt_source(dataset: str, resources: Sequence[Resource], reading: Reading | None = None) -> DltSource:
+    """The source whose resources are the raw tables of `dataset`, in the order in which they are read.
+
+    Without a `reading` it only tells what there is. The operations tables come last: they speak of the others.
+    """
+
+    @dlt.source(name=dataset, max_table_nesting=0, schema_contract=_CONTRACT)
+    def source() -> Iterator[DltResource]:
+        for resource in resources:
+            rows = reading.rows(resource) if reading else ()
+            yield _table(resource.name, (*resource.columns, *BOOKKEEPING), (resource.key_column.name,), rows)
+        for name, (columns, key) in operations.TABLES.items():
+            yield _table(name, columns, key, reading.operations(name) if reading else ())
+
+    return source()
+
+
+def _table(name: str, declared: Sequence[Column], key: Sequence[str], rows: Iterable[pa.Table]) -> DltResource:
+    columns = (ORGANIZATION, *declared)
+
+    def tables() -> Iterator[pa.Table]:
+        # An empty table first: a table is made also when there is nothing to put into it.
+        yield arrow_schema(columns).empty_table()
+        yield from rows
+
+    return cast(
+        DltResource,
+        dlt.resource(
+            tables,
+            name=name,
+            write_disposition={"disposition": "merge", "strategy": "upsert"},
+            primary_key=(ORGANIZATION.name, *key),
+            columns={column.name: column.dlt_hint for column in columns},
+            file_format="parquet",
+        ),
+    )

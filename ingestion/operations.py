@@ -1,0 +1,38 @@
+"""The operations tables that each source keeps beside its resources: what was read, what could not be, what changed.
+
+They are loaded with the rows they speak of, in the same load package, into the same dataset.
+"""
+
+from __future__ import annotations
+
+from ingestion.columns import Column, declare
+
+# One row per run and resource. `recorded_at` is the wall clock and breaks ties of runs that share a `TIEOUT_NOW`.
+LOAD_AUDIT = declare(
+    text="run_id source resource mode mode_reason error watermark",
+    instant="started_at finished_at recorded_at",
+    boolean="is_complete",
+    integer="rows_read api_total rows_new rows_changed rows_deleted rows_quarantined requests retries",
+    rate="throttled_seconds",
+)
+
+# One row per field or record that could not be read or typed.
+QUARANTINED_RECORDS = declare(
+    text="source resource record_id field error raw_text",
+    instant="first_seen_at last_seen_at resolved_at",
+    integer="attempts",
+)
+
+# One row per field that appeared, vanished or changed its type.
+SCHEMA_DRIFT = declare(text="source resource field kind example", instant="first_seen_at last_seen_at")
+
+# One row per organization: whether it uses this product at all, and how its times are to be read.
+CONNECTIONS = declare(boolean="is_connected", text="time_zone", instant="recorded_at")
+
+# Columns and key, which `organization` precedes.
+TABLES: dict[str, tuple[tuple[Column, ...], tuple[str, ...]]] = {
+    "load_audit": (LOAD_AUDIT, ("run_id", "resource")),
+    "quarantined_records": (QUARANTINED_RECORDS, ("resource", "record_id", "field")),
+    "schema_drift": (SCHEMA_DRIFT, ("resource", "field", "kind")),
+    "connections": (CONNECTIONS, ()),
+}

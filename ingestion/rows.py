@@ -1,0 +1,306 @@
+"""Page bodies in, Arrow tables of new and changed rows out: DuckDB parses, types, compares.
+
+A batch of bodies goes through `from_json_strict` with the exact fields that the API has been seen to send. It fails
+on whatever is not so (an unknown field, a missing one, a number that has become text), and then that batch is looked
+at in full: fields are listed, everything that can be text is read as text and parsed leniently, and what cannot be
+read is reported. So nothing is lost silently, and the usual batch costs one pass.
+
+Rows that the warehouse already holds unchanged are left out: dlt gets only what it must merge.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingestion import typing_sql, warehouse
+from ingestion.columns import BOOKKEEPING, Column, Kind, Resource
+from ingestion.pages import Page
+
+_STRICT_FAILURES_BEFORE_GIVING_UP = 3
+_MEMORY_LIMIT = "512MB"
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A field of a row, or (`field` empty) a whole row, whose value could not be typed. The row itself is kept."""
+
+    record_id: str
+    field: str
+    raw_text: str
+    error: str
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """The fields of a batch: `fields` is what its rows have, `is_exact` whether each row has them all, well typed."""
+
+    envelope: tuple[str, ...]
+    fields: tuple[str, ...]
+    is_exact: bool
+
+
+class RowReader:
+    """Types the rows of one reading of one resource and compares them with what the warehouse holds.
+
+    `rows` is the list's name in the envelope (`items`, `list`). `time_zone` is what instants without an offset mean.
+    """
+
+    def __init__(
+        self,
+        resource: Resource,
+        *,
+        rows: str,
+        organization: str,
+        extracted_at: datetime,
+        time_zone: str = "UTC",
+        warehouse_path: Path | None = None,
+        dataset: str = "",
+    ) -> None:
+        self.seen: set[int] = set()
+        self.rows_new = self.rows_changed = 0
+        self.unreadable: list[Unreadable] = []
+        self.new_fields: frozenset[str] = frozenset()
+        self._resource = resource
+        self._rows = rows
+        self._organization = organization
+        self._extracted_at = extracted_at
+        self._warehouse = warehouse_path
+        self._dataset = dataset
+        self._shape: _Shape | None = None
+        self._strict_failures = 0
+        self._connection = duckdb.connect(config={"memory_limit": _MEMORY_LIMIT})
+        self._connection.execute(f"set timezone = '{time_zone}'")
+        typing_sql.install(self._connection)
+        self._load_known()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @property
+    def known(self) -> int:
+        """How many rows the warehouse holds that are not marked as deleted."""
+        return self._scalar("select count(*) from known where not is_deleted")
+
+    def read(self, pages: Sequence[Page]) -> pa.Table:
+        """The new and changed rows of these pages. A row that an earlier page already brought is passed over."""
+        again = self._note(pages)
+        self._connection.register("bodies", pa.table({"page": range(len(pages)), "body": [page.body for page in pages]}))
+        self._connection.register("again", pa.table(again, schema=pa.schema([("page", pa.int64()), ("place", pa.int64())])))
+        try:
+            return self._typed(pages)
+        finally:
+            self._connection.unregister("bodies")
+            self._connection.unregister("again")
+
+    def vanished(self) -> pa.Table:
+        """The rows of the warehouse that this reading did not bring, marked as deleted. Only true of a complete sweep."""
+        if self._warehouse is None or not self.known:
+            return pa.table({})
+        self._connection.register("seen", pa.table({"id": pa.array(self.seen, pa.int64())}))
+        names = ", ".join(f'"{column.name}"' for column in (*self._resource.columns, *BOOKKEEPING))
+        key = self._resource.key_column.name
+        with warehouse.attached(self._connection, self._warehouse):
+            return self._connection.execute(
+                f"""
+                select organization, {names.replace('"_deleted_at"', '$2::timestamptz as _deleted_at')}
+                from warehouse.{self._dataset}.{self._resource.name}
+                where organization = $1 and _deleted_at is null and "{key}" not in (select id from seen)
+                """,
+                [self._organization, self._extracted_at],
+            ).to_arrow_table()
+
+    def _scalar(self, sql: str) -> int:
+        row = self._connection.execute(sql).fetchone()
+        return int(row[0]) if row else 0
+
+    def _load_known(self) -> None:
+        self._connection.execute(
+            "create temp table known (id bigint, row_hash bigint, first_extracted_at timestamptz, is_deleted boolean)"
+        )
+        if self._warehouse is None or not self._warehouse.exists():
+            return
+        with warehouse.attached(self._connection, self._warehouse):
+            if warehouse.has_table(self._connection, self._dataset, self._resource.name):
+                self._connection.execute(
+                    f"""
+                    insert into known
+                    select "{self._resource.key_column.name}", _row_hash, _first_extracted_at, _deleted_at is not null
+                    from warehouse.{self._dataset}.{self._resource.name} where organization = $1
+                    """,
+                    [self._organization],
+                )
+
+    def _note(self, pages: Sequence[Page]) -> dict[str, list[int]]:
+        """Remembers the keys of these pages; the places (1-based) of the rows to pass over."""
+        again: dict[str, list[int]] = {"page": [], "place": []}
+        for number, page in enumerate(pages):
+            for place, key in enumerate(page.ids, start=1):
+                if key is None or key in self.seen:
+                    again["page"].append(number)
+                    again["place"].append(place)
+                else:
+                    self.seen.add(key)
+        return again
+
+    def _typed(self, pages: Sequence[Page]) -> pa.Table:
+        if self._shape and self._shape.is_exact and self._strict_failures < _STRICT_FAILURES_BEFORE_GIVING_UP:
+            try:
+                table = self._select(self._shape, strict=True)
+            except duckdb.InvalidInputException:
+                self._strict_failures += 1
+            else:
+                self._strict_failures = 0
+                return table
+        self._shape = self._shape_of(pages)
+        return self._select(self._shape, strict=False)
+
+    def _shape_of(self, pages: Sequence[Page]) -> _Shape:
+        envelope: dict[str, None] = {}
+        fields: dict[str, int] = {}
+        count = 0
+        for page in pages:
+            answer = orjson.loads(page.body)
+            envelope.update(dict.fromkeys(answer))
+            for at, row in enumerate(answer[self._rows]):
+                count += 1
+                for name in row:
+                    fields[name] = fields.get(name, 0) + 1
+                if page.ids[at] is None:
+                    self._keyless(row)
+        return _Shape(tuple(envelope), tuple(fields), all(number == count for number in fields.values()))
+
+    def _keyless(self, row: object) -> None:
+        text = orjson.dumps(row).decode()
+        self.unreadable.append(Unreadable("", "", text, f"no usable {self._resource.key}, so the row has no place in its table"))
+
+    def _select(self, shape: _Shape, *, strict: bool) -> pa.Table:
+        declared = {column.wire: column for column in self._resource.columns}
+        others = sorted(set(shape.fields) - set(declared) - self._resource.secrets)
+        self.new_fields |= set(others)
+        present = [column for column in self._resource.columns if column.wire in shape.fields]
+        as_text = {c.wire for c in present if typing_sql.is_parsed(c.kind) and (not strict or c.kind in typing_sql.ALWAYS_TEXT)}
+
+        wire_types = {
+            name: _wire_type(declared.get(name), as_text=name in as_text)
+            for name in (shape.fields if strict else [c.wire for c in present] + others)
+        }
+        envelope = {
+            name: [wire_types] if name == self._rows else "JSON" for name in (shape.envelope if strict else (self._rows,))
+        }
+        function = "from_json_strict" if strict else "from_json"
+        typed = ", ".join(f'{_expression(column, column.wire in as_text, present)} as "{column.name}"' for column in self._resource)
+        failed = [column for column in present if column.wire in as_text]
+        any_failed = " or ".join(_failure(column, f'"{column.name}"') for column in failed) or "false"
+        hashed = ", ".join(f'"{column.name}"' for column in self._resource)
+        key = self._resource.key_column.name
+        parameters = {
+            "envelope": json.dumps(envelope),
+            "organization": self._organization,
+            "extracted_at": self._extracted_at,
+        }
+
+        table = self._connection.execute(
+            f"""
+            with lists as (
+                select page, {function}(body, $envelope)['{self._rows}'] as items from bodies
+            ),
+            raw as (
+                select page, unnest(range(1, len(items) + 1)) as place, unnest(items) as item from lists
+            ),
+            once as (
+                select item from raw anti join again using (page, place)
+            ),
+            typed as (
+                select {typed}, {_extra_fields(others)} as extra_fields, item from once
+            ),
+            hashed as (
+                select
+                    * exclude (item),
+                    (hash({hashed}, extra_fields) >> 1)::bigint as _row_hash,
+                    {any_failed} as is_unreadable
+                from typed
+            )
+            select
+                $organization as organization,
+                hashed.* exclude (is_unreadable, _row_hash),
+                $extracted_at::timestamptz as _extracted_at,
+                coalesce(known.first_extracted_at, $extracted_at::timestamptz) as _first_extracted_at,
+                null::timestamptz as _deleted_at,
+                _row_hash,
+                known.id is null as is_new,
+                known.id is null or known.is_deleted or known.row_hash <> _row_hash as is_fresh,
+                is_unreadable
+            from hashed left join known on known.id = hashed."{key}"
+            where is_fresh or is_unreadable
+            """,
+            parameters,
+        ).to_arrow_table()
+        if pc.any(table["is_unreadable"]).as_py():
+            self._report(failed, function, parameters["envelope"])
+        fresh = table.filter(table["is_fresh"]) if table.num_rows else table
+        new = pc.sum(fresh["is_new"]).as_py() or 0
+        self.rows_new += new
+        self.rows_changed += fresh.num_rows - new
+        return fresh.drop_columns(["is_new", "is_fresh", "is_unreadable"])
+
+    def _report(self, columns: Iterable[Column], function: str, envelope: str) -> None:
+        key = self._resource.key_column
+        id_type = "VARCHAR" if key in columns else key.kind.value
+        for column in columns:
+            rows = self._connection.execute(
+                f"""
+                with raw as (
+                    select unnest({function}(body, $envelope)['{self._rows}']) as item from bodies
+                )
+                select distinct item."{key.wire}"::{id_type}::varchar, item."{column.wire}" from raw
+                where {_failure(column, typing_sql.from_text(column.kind, _field(column.wire)))}
+                """,
+                {"envelope": envelope},
+            ).fetchall()
+            error = f"not readable as {column.kind.name.lower()}"
+            self.unreadable += [Unreadable(record_id, column.name, text, error) for record_id, text in rows]
+
+
+def _wire_type(column: Column | None, *, as_text: bool) -> str:
+    if column is None:
+        return "JSON"
+    return "VARCHAR" if as_text else column.kind.value
+
+
+def _field(wire: str) -> str:
+    return f'item."{wire}"'
+
+
+def _expression(column: Column, is_text: bool, present: Sequence[Column]) -> str:
+    if column not in present:
+        return f"null::{column.kind.value}"
+    field = _field(column.wire)
+    return typing_sql.from_text(column.kind, field) if is_text else field
+
+
+def _failure(column: Column, typed: str) -> str:
+    """The condition that a field says something that could not be read as its kind.
+
+    A CASE, because DuckDB evaluates both sides of an AND for every row.
+    """
+    return f"case when {typed} is null and {_field(column.wire)} is not null then not is_blank({_field(column.wire)}) else false end"
+
+
+def _extra_fields(names: Sequence[str]) -> str:
+    """The undeclared fields that are not null, as the text of a JSON object (json_merge_patch takes thrice the time)."""
+    if not names:
+        return "null::json"
+    members = ", ".join(
+        f"""case when {_field(name)} is not null then '{json.dumps(name).replace("'", "''")}:' || {_field(name)} end"""
+        for name in names
+    )
+    return f"nullif('{{' || concat_ws(',', {members}) || '}}', '{{}}')::json"

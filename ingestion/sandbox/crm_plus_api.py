@@ -1,0 +1,516 @@
+"""The CRM+ half of the server: the documented reads, the query language, the hourly budget and the traps."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+
+from .crm_plus_query import BadQuery, Language, Parameter, Selection, day_parameter, parse
+from .crm_plus_rows import (
+    contact_item,
+    contact_name,
+    contact_type,
+    designation_row,
+    designation_shares,
+    gift_item,
+    individual_id,
+    individual_row,
+)
+from .faults import CRM_PLUS_RESOURCES, Faults
+from .http import JSON, Answer, Endpoint, Requests, json_list, spoil
+from .money import number
+from .raise_rows import encode
+from .table import Table, above, page
+from .world.records import Contact, CrmGift
+from .world.simulation import Simulation
+
+DEFAULT_TAKE, MAXIMUM_TAKE = 10, 1_000
+
+DENIED = "Authorization has been denied for this request."
+
+
+class Refusal(Exception):
+    """An answer in CRM+'s canonical form of an error."""
+
+    def __init__(self, status: int, code: str, message: str, field: str | None = None, wait: int | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.field, self.wait = status, code, field, wait
+
+    def response(self) -> Response:
+        """The canonical error body."""
+        details = [{"field": self.field, "code": "INVALID", "message": str(self)}] if self.field else []
+        body = {"error": {"code": self.code, "message": str(self), "details": details}}
+        headers = {"Retry-After": str(self.wait)} if self.wait is not None else None
+        return Response(orjson.dumps(body), self.status, headers, JSON)
+
+
+def _not_found() -> Refusal:
+    return Refusal(404, "NOT_FOUND", "The requested record was not found.")
+
+
+class HourlyBudget:
+    """A fixed window of requests by the real clock, shared by everyone who asks."""
+
+    def __init__(self, limit: int, seconds: float) -> None:
+        self.limit = limit
+        self._seconds = seconds
+        self._ends = time.time() + seconds
+        self._used = 0
+
+    def spend(self) -> bool:
+        """Take one request from the window; False when it is spent."""
+        now = time.time()
+        if now >= self._ends:
+            self._ends += math.ceil((now - self._ends + 1e-9) / self._seconds) * self._seconds
+            self._used = 0
+        if self._used >= self.limit:
+            return False
+        self._used += 1
+        return True
+
+    def wait(self) -> int:
+        """Whole seconds until the window is full again."""
+        return max(1, math.ceil(self._ends - time.time()))
+
+    def headers(self) -> dict[str, str]:
+        """What every answer says about the budget."""
+        return {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(self.limit - self._used),
+            "X-RateLimit-Reset": str(math.ceil(self._ends)),
+        }
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A table as the query endpoints see it."""
+
+    name: str
+    table: Table[Any]
+    language: Language
+    archived: Callable[[Any], bool] | None = None
+    """Tells rows that only `includeArchived` shows."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A parsed query."""
+
+    skip: int
+    take: int
+    selection: Selection
+    sort_by: str | None
+    descending: bool
+    include_archived: bool
+
+
+class CrmPlusApi:
+    """Answers for CRM+."""
+
+    def __init__(self, simulation: Simulation, faults: Faults, requests: Requests, key: str) -> None:
+        self._simulation = simulation
+        self._world = world = simulation.world
+        self._faults = faults
+        self._requests = requests
+        self._key = key
+        self.budget = HourlyBudget(world.options.crm_plus_hourly_limit, world.options.crm_plus_window_seconds)
+        self._contacts = Resource("Contact", world.contacts, _contact_language(), lambda contact: contact.is_archived)
+        self._gifts = Resource("Gift", world.crm_gifts, _gift_language(world.contacts))
+        self._schedules = Resource("RecurringGift", world.crm_schedules, _schedule_language(world.contacts))
+        self._projects = Resource("Project", world.crm_projects, _project_language())
+        self._campaigns = Resource("Campaign", world.crm_campaigns, _campaign_language())
+        self._individuals = Resource(
+            "ContactIndividual", world.contacts, _individual_language(), lambda contact: contact.is_archived
+        )
+        self._designations = Resource("GiftDesignation", world.crm_gifts, _designation_language())
+        self.router = self._routes()
+
+    def _routes(self) -> Router:
+        routes = []
+
+        def add(method: str, path: str, resource: str, answer: Answer) -> None:
+            routes.append(Route(path, Endpoint(self._guarded(method, path, resource, answer))))
+
+        contacts, gifts = self._contacts, self._gifts
+        add("POST", "/api/Contact/Query", "Contact", self._querier(contacts, lambda row: encode(contact_item(row))))
+        add("POST", "/api/Contact/Query/FullContact", "Contact", self._querier(contacts))
+        add("POST", "/api/Gift/Query", "Gift", self._querier(gifts, lambda row: encode(gift_item(row))))
+        add("POST", "/api/Gift/Query/FullGift", "Gift", self._querier(gifts))
+        add("POST", "/api/GiftDesignation/Query", "Gift", self._query_designations)
+        add(
+            "POST",
+            "/api/ContactIndividual/Query",
+            "Contact",
+            self._querier(self._individuals, lambda row: encode(individual_row(row))),
+        )
+        for resource in (self._schedules, self._projects, self._campaigns):
+            add("POST", f"/api/{resource.name}/Query", resource.name, self._querier(resource))
+        for resource, refused in (
+            (contacts, "Contact"),
+            (self._individuals, "Contact"),
+            (gifts, "Gift"),
+            (self._designations, "Gift"),
+            (self._schedules, "RecurringGift"),
+            (self._projects, "Project"),
+            (self._campaigns, "Campaign"),
+        ):
+            add("GET", f"/api/{resource.name}/QueryOptions", refused, self._options(resource))
+        add("GET", "/api/Organization/Current", "Organization", self._organization)
+        add("GET", "/api/Permission", "Permission", self._permissions)
+        for resource in (contacts, gifts, self._schedules, self._projects, self._campaigns):
+            add("GET", f"/api/{resource.name}/{{id:int}}", resource.name, self._getter(resource))
+        add("GET", "/api/Gift/{source}/{reference:path}", "Gift", self._gift_by_origin)
+        add("GET", "/api/Contact/{source}/{reference:path}", "Contact", self._contact_by_origin)
+        return Router(routes, redirect_slashes=False, default=self._unknown)
+
+    async def _unknown(self, scope: Any, receive: Any, send: Any) -> None:
+        self._requests.other("crm_plus", Request(scope, receive))
+        await _not_found().response()(scope, receive, send)
+
+    def _guarded(self, method: str, path: str, resource: str, answer: Answer) -> Answer:
+        refusals = [f"crm_plus_403_{fault}" for fault, name in CRM_PLUS_RESOURCES.items() if name == resource]
+        route = f"{method} {path.replace(':int', '').replace(':path', '')}"
+
+        async def respond(request: Request) -> Response:
+            if request.method != method:
+                self._requests.other("crm_plus", request)
+                response = Refusal(405, "METHOD_NOT_ALLOWED", f"{request.method} is not offered here.").response()
+            else:
+                self._requests.documented("crm_plus", route)
+                response = await self._respond(request, refusals, answer)
+            response.headers.update(self.budget.headers())
+            return response
+
+        return respond
+
+    async def _respond(self, request: Request, refusals: Sequence[str], answer: Answer) -> Response:
+        if request.headers.get("authorization") != f"Bearer {self._key}" or self._faults.strikes("crm_plus_401"):
+            return Response(DENIED, 401, media_type="text/plain")
+        try:
+            self._strike_before(refusals)
+            response = await answer(request)
+        except BadQuery as bad:
+            response = Refusal(400, "BAD_REQUEST", str(bad), bad.field).response()
+        except Refusal as refusal:
+            response = refusal.response()
+        return await spoil(response, self._faults, self._world.options.stall_seconds)
+
+    def _strike_before(self, refusals: Sequence[str]) -> None:
+        if not self.budget.spend():
+            raise Refusal(429, "RATE_LIMITED", "The hourly request limit is exceeded.", wait=self.budget.wait())
+        faults = self._faults
+        if not faults.rates:
+            return
+        if any(faults.strikes(refusal) for refusal in refusals):
+            raise Refusal(403, "FORBIDDEN", "The key's permission group may not read this resource.")
+        if faults.strikes("crm_plus_429"):
+            raise Refusal(429, "RATE_LIMITED", "The hourly request limit is exceeded.", wait=1)
+        if faults.strikes("crm_plus_5xx"):
+            raise Refusal(faults.one_of(500, 502, 503, 520), "INTERNAL_ERROR", "Something went wrong.")
+        if faults.strikes("moving_rows"):
+            self._simulation.changes.move_rows()
+
+    # Queries
+
+    def _querier(self, resource: Resource, item: Callable[[Any], bytes] | None = None) -> Answer:
+        row_of = item or (lambda row: resource.table.encoded(row.id))
+
+        async def answer(request: Request) -> Response:
+            query = await self._parse(request, resource)
+            ids, start = self._selected(resource, query)
+            total = len(ids) - start
+            if start and query.descending:
+                ids, start = ids[start:], 0
+            wanted = page(ids, start + query.skip, query.take, query.descending)
+            self._refuse_poisoned(resource, wanted)
+            return json_list("list", [row_of(resource.table[id]) for id in wanted], total)
+
+        return answer
+
+    async def _parse(self, request: Request, resource: Resource) -> Query:
+        body = await _body(request)
+        groups = body.get("groups") or []
+        if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
+            raise BadQuery("groups", "groups must be a list of objects.")
+        groups = [{str(key).lower(): value for key, value in group.items()} for group in groups]
+        take = _whole(request, "take", DEFAULT_TAKE)
+        if take > MAXIMUM_TAKE:
+            raise BadQuery("take", f"take must not be above {MAXIMUM_TAKE}.")
+        return Query(
+            _whole(request, "skip", 0),
+            take,
+            parse(resource.language, groups),
+            str(body["sortby"]) if body.get("sortby") else None,
+            str(body.get("descending", "")).lower() == "true",
+            str(body.get("includearchived", "")).lower() == "true",
+        )
+
+    def _selected(self, resource: Resource, query: Query) -> tuple[Sequence[int], int]:
+        """The ids that a query selects in its order, and where its id bound begins among them."""
+        table, selection = resource.table, query.selection
+        hides = resource.archived if not query.include_archived else None
+        ids: Sequence[int] = table.ids
+        if selection.name or hides is not None:
+            ids = table.derived(
+                (resource.name, selection.name, hides is None),
+                lambda: [row.id for row in table if not (hides and hides(row)) and selection.fits(row)],
+            )
+        start = above(ids, self._own_id(resource, selection.after), selection.inclusive)
+        key = resource.language.sort_keys.get(_plain(query.sort_by)) if query.sort_by else None
+        if key is not None:
+            ids = sorted(ids[start:], key=lambda id: (key(table[id]), id))
+            start = 0
+        return ids, start
+
+    @staticmethod
+    def _own_id(resource: Resource, after: int | None) -> int | None:
+        """The id bound in ids of the table."""
+        if after is None or resource.name != "ContactIndividual":
+            return after
+        return after - 2_000_000
+
+    def _refuse_poisoned(self, resource: Resource, ids: Sequence[int]) -> None:
+        if self._faults.rates and any(self._faults.poisoned(f"CRM+ {resource.name}", id) for id in ids):
+            raise Refusal(500, "INTERNAL_ERROR", "A record could not be serialized.")
+
+    async def _query_designations(self, request: Request) -> Response:
+        """One row for each part of a gift; the parts of a gift follow each other."""
+        world = self._world
+        query = await self._parse(request, self._designations)
+        ids, start = self._selected(self._designations, query)
+        parts = [
+            (id, part) for id in ids[start:] for part in range(len(designation_shares(world, world.crm_gifts[id])))
+        ]
+        if query.descending:
+            parts.reverse()
+        wanted = parts[query.skip : query.skip + query.take]
+        rows = [encode(designation_row(world, world.crm_gifts[id], part)) for id, part in wanted]
+        return json_list("list", rows, len(parts))
+
+    def _options(self, resource: Resource) -> Answer:
+        async def answer(_request: Request) -> Response:
+            return Response(orjson.dumps(resource.language.options()), media_type=JSON)
+
+        return answer
+
+    # Single records
+
+    def _getter(self, resource: Resource) -> Answer:
+        async def answer(request: Request) -> Response:
+            return self._one(resource, request.path_params["id"])
+
+        return answer
+
+    def _one(self, resource: Resource, id: int | None) -> Response:
+        if id is None or id not in resource.table:
+            raise _not_found()
+        self._refuse_poisoned(resource, [id])
+        return Response(resource.table.encoded(id), media_type=JSON)
+
+    async def _gift_by_origin(self, request: Request) -> Response:
+        source, reference = request.path_params["source"].strip().lower(), request.path_params["reference"]
+        gifts: Iterator[CrmGift] = iter(self._world.crm_gifts)
+        found = (
+            row.id for row in gifts if row.transaction_id == reference and str(row.source).strip().lower() == source
+        )
+        return self._one(self._gifts, next(found, None))
+
+    async def _contact_by_origin(self, request: Request) -> Response:
+        wanted = (request.path_params["source"].strip().lower(), request.path_params["reference"].strip())
+        contacts: Iterator[Contact] = iter(self._world.contacts)
+        found = (
+            row.id
+            for row in contacts
+            if any((source.strip().lower(), reference.strip()) == wanted for source, reference in row.references)
+        )
+        return self._one(self._contacts, next(found, None))
+
+    async def _organization(self, _request: Request) -> Response:
+        body = {
+            "organizationUserId": 77_001,
+            "organizationName": "Tieout Sandbox Relief (Sandbox)",
+            "organizationTimeZone": "US/Arizona",
+            "organizationCulture": "en-US",
+            "currentUserTimeZone": "US/Arizona",
+            "isAdministrator": False,
+            "isEnabled": True,
+        }
+        return Response(orjson.dumps(body), media_type=JSON)
+
+    async def _permissions(self, _request: Request) -> Response:
+        body = [{"module": name, "action": "Read"} for name in CRM_PLUS_RESOURCES.values()]
+        return Response(orjson.dumps(body), media_type=JSON)
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The body with its keys in lower case: their case does not matter to CRM+."""
+    text = await request.body()
+    try:
+        body = orjson.loads(text) if text else {}
+    except orjson.JSONDecodeError:
+        raise BadQuery("body", "The body is not valid JSON.") from None
+    if not isinstance(body, dict):
+        raise BadQuery("body", "The body must be an object.")
+    return {str(key).lower(): value for key, value in body.items()}
+
+
+def _whole(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not text.isdecimal():
+        raise BadQuery(name, f"'{text}' is not a valid {name}.")
+    return int(text)
+
+
+def _plain(sort_by: str | None) -> str:
+    return (sort_by or "").replace(" ", "").lower()
+
+
+# What each resource can be asked
+
+
+def _stamps() -> dict[str, Parameter]:
+    return {
+        "Create Date": day_parameter(lambda row: row.created),
+        "Last Modified Date": day_parameter(lambda row: row.modified),
+        "Create DateTime UTC": Parameter("Date", lambda row: row.created),
+        "Last Modified DateTime UTC": Parameter("Date", lambda row: row.modified),
+    }
+
+
+_STAMP_KEYS: dict[str, Callable[[Any], Any]] = {
+    "createdatetimeutc": lambda row: row.created,
+    "createddatetime": lambda row: row.created,
+    "modifieddatetimeutc": lambda row: row.modified,
+    "lastmodifieddate": lambda row: row.modified,
+}
+
+
+def _contact_language() -> Language:
+    return Language(
+        "Contact Id",
+        {
+            "Contact Id": Parameter("Int", lambda row: row.id),
+            **_stamps(),
+            "Contact Name": Parameter("String", contact_name),
+            "Contact Type": Parameter("List", contact_type),
+            "Email Address": Parameter("String", lambda row: row.email),
+        },
+        {**_STAMP_KEYS, "name": contact_name, "lastname": lambda row: row.last},
+    )
+
+
+def _individual_language() -> Language:
+    return Language(
+        "Contact Individual Id",
+        {
+            "Contact Individual Id": Parameter("Int", individual_id),
+            "Contact Id": Parameter("Int", lambda row: row.id),
+            **_stamps(),
+            "Email Address": Parameter("String", lambda row: row.email),
+        },
+        {**_STAMP_KEYS, "lastname": lambda row: row.last},
+    )
+
+
+def _pair() -> dict[str, Parameter]:
+    return {
+        "Transaction Source": Parameter("String", lambda row: row.source),
+        "Transaction Id": Parameter("String", lambda row: row.transaction_id),
+    }
+
+
+def _is_archived(contacts: Table[Contact]) -> Parameter:
+    def get(row: Any) -> bool:
+        contact = contacts.get(row.contact_id)
+        return contact is not None and contact.is_archived
+
+    return Parameter("Boolean", get)
+
+
+def _gift_language(contacts: Table[Contact]) -> Language:
+    return Language(
+        "Gift Id",
+        {
+            "Gift Id": Parameter("Int", lambda row: row.id),
+            "Contact Id": Parameter("Int", lambda row: row.contact_id),
+            **_pair(),
+            **_stamps(),
+            "Gift Type": Parameter("List", lambda row: row.kind),
+            "Gift Date": Parameter("Date", lambda row: row.day, day_only=True),
+            "Amount": Parameter("Decimal", lambda row: number(row.cents)),
+            "Currency Code": Parameter("List", lambda row: row.currency),
+            "Contact Archived": _is_archived(contacts),
+        },
+        {
+            **_STAMP_KEYS,
+            "amount": lambda row: row.cents,
+            "giftdate": lambda row: row.day,
+            "receiptdate": lambda row: row.day,
+            "batch": lambda row: row.day,
+        },
+    )
+
+
+def _designation_language() -> Language:
+    return Language(
+        "Gift Id",
+        {
+            "Gift Id": Parameter("Int", lambda row: row.id),
+            "Contact Id": Parameter("Int", lambda row: row.contact_id),
+            **_pair(),
+            **_stamps(),
+            "Gift Type": Parameter("List", lambda row: row.kind),
+            "Gift Date": Parameter("Date", lambda row: row.day, day_only=True),
+        },
+        {"amount": lambda row: row.cents, "giftdate": lambda row: row.day},
+    )
+
+
+def _schedule_language(contacts: Table[Contact]) -> Language:
+    return Language(
+        "Recurring Gift Id",
+        {
+            "Recurring Gift Id": Parameter("Int", lambda row: row.id),
+            "Contact Id": Parameter("Int", lambda row: row.contact_id),
+            **_pair(),
+            **_stamps(),
+            "Amount": Parameter("Decimal", lambda row: number(row.cents)),
+            "Frequency": Parameter("List", lambda row: row.frequency),
+            "Contact Archived": _is_archived(contacts),
+        },
+        _STAMP_KEYS,
+    )
+
+
+def _project_language() -> Language:
+    return Language(
+        "Project Id",
+        {
+            "Project Id": Parameter("Int", lambda row: row.id),
+            "Project Name": Parameter("String", lambda row: row.name),
+            "Project Code": Parameter("String", lambda row: row.code),
+            "Create Date": day_parameter(lambda row: row.created),
+        },
+        {"name": lambda row: row.name},
+    )
+
+
+def _campaign_language() -> Language:
+    return Language(
+        "Campaign Id",
+        {
+            "Campaign Id": Parameter("Int", lambda row: row.id),
+            "Campaign Name": Parameter("String", lambda row: row.name),
+        },
+        {"name": lambda row: row.name},
+    )

@@ -1,0 +1,119 @@
+"""What a correct warehouse says, once it has made a complete read at the sandbox's now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .clock import HOUR, iso_z
+from .world.events import EVIDENCE, LABELS
+from .world.organization import ALL_EVENTS
+from .world.records import BY_AGE, BY_CAMPAIGN, Gift, Schedule
+from .world.state import World
+
+LATE_AFTER_HOURS = 24
+MISSING_AFTER_HOURS = 72
+
+
+def by_age(since: int, now: int) -> str:
+    """The status of a record that should be in CRM+ and is not."""
+    hours = (now - since) / HOUR
+    if hours < LATE_AFTER_HOURS:
+        return "pending"
+    return "late" if hours < MISSING_AFTER_HOURS else "missing"
+
+
+def known_to_sync(world: World, campaign_id: int, at: int) -> bool:
+    """What a pipeline can know of a campaign at an instant: the state at the nearest of its complete reads."""
+    reads = [(abs(seen.at - at), -seen.at, seen.syncing[campaign_id]) for seen in world.observations]
+    reads.append((abs(world.now - at), -world.now, world.campaigns[campaign_id].can_sync))
+    return min(reads)[2]
+
+
+def truth(world: World) -> dict[str, Any]:
+    """Everything that was planted or has happened, as statuses of the warehouse contract."""
+    return {
+        "now": iso_z(world.now),
+        "donors": _donors(world),
+        "orphan_contacts": {
+            str(row.id): {"status": "orphan", "situation": row.situation}
+            for row in world.contacts
+            if row.situation == "orphan"
+        },
+        "gifts": _gifts(world),
+        "orphan_gifts": {
+            str(row.id): {"status": "orphan", "situation": row.situation}
+            for row in world.crm_gifts
+            if row.situation == "orphan"
+        },
+        "unsettled_gifts": sorted(world.vanished.unsettled_gifts),
+        "unsettled_crm_gifts": sorted(world.vanished.unsettled_crm_gifts),
+        "recurring_gifts": _schedules(world),
+        "orphan_recurring_gifts": {
+            str(row.id): {"status": "orphan", "situation": row.situation}
+            for row in world.crm_schedules
+            if row.situation == "orphan"
+        },
+        "event_types": _event_types(world),
+    }
+
+
+def _donors(world: World) -> dict[str, dict[str, Any]]:
+    donors: dict[str, dict[str, Any]] = {}
+    for donor in world.donors:
+        status = donor.status
+        if status == BY_AGE:
+            assert donor.expected_since is not None
+            status = by_age(donor.expected_since, world.now)
+        donors[str(donor.id)] = {"status": status, "crm_id": donor.crm_id, "situation": donor.situation}
+        if donor.expected_since is not None and donor.status == BY_AGE:
+            donors[str(donor.id)]["expected_since"] = iso_z(donor.expected_since)
+    for id, donor in world.vanished.donors.items():
+        donors[str(id)] = {"status": "deleted", "crm_id": donor.crm_id, "situation": "vanished"}
+    return donors
+
+
+def _settle(world: World, row: Gift | Schedule) -> str:
+    if row.status == BY_CAMPAIGN:
+        assert row.campaign_id is not None
+        if not known_to_sync(world, row.campaign_id, row.created):
+            return "sync_disabled"
+    elif row.status != BY_AGE:
+        return row.status
+    return by_age(row.created, world.now)
+
+
+def _gifts(world: World) -> dict[str, dict[str, Any]]:
+    gifts: dict[str, dict[str, Any]] = {
+        str(gift.id): {"status": _settle(world, gift), "situation": gift.situation, "crm_gift_ids": list(gift.crm_ids)}
+        for gift in world.gifts
+    }
+    for id, gift in world.vanished.gifts.items():
+        gifts[str(id)] = {"status": "deleted", "situation": "vanished", "crm_gift_ids": list(gift.crm_ids)}
+    return gifts
+
+
+def _schedules(world: World) -> dict[str, dict[str, Any]]:
+    schedules = {
+        str(row.id): {"status": _settle(world, row), "situation": row.situation, "crm_id": row.crm_id}
+        for row in world.schedules
+    }
+    for id, row in world.vanished.schedules.items():
+        schedules[str(id)] = {"status": "deleted", "situation": "vanished", "crm_id": row.crm_id}
+    return schedules
+
+
+def _event_types(world: World) -> dict[str, dict[str, Any]]:
+    observations = dict.fromkeys(ALL_EVENTS, 0)
+    for delivery in world.deliveries:
+        observations[delivery.event_type] = observations.get(delivery.event_type, 0) + 1
+    answer: dict[str, dict[str, Any]] = {}
+    for event_type, count in sorted(observations.items()):
+        labels = LABELS.get(event_type, ())
+        folded = {"".join(label.split()).lower() for label in labels}
+        answer[str(event_type)] = {
+            "status": EVIDENCE[event_type],
+            "observed_label": labels[0] if labels else None,
+            "observations": count,
+            "label_count": len(folded),
+        }
+    return answer

@@ -1,0 +1,305 @@
+"""What happens while time passes: syncs arrive, people give, staff merge and refund, campaigns are switched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ingestion.sandbox.clock import DAY, HOUR, MINUTE
+
+from .donors import new_donor
+from .events import EventLog
+from .gifts import gift_arrives, ordinary_gift, put_under
+from .organization import TURNS_OFF, TURNS_ON
+from .records import BY_AGE, BY_CAMPAIGN, BY_IDS, CANCELLED, DECLINED, REFUNDED, Donor, Gift, Schedule
+from .schedules import cancel, end, new_schedule
+from .state import World
+from .sync import arrive, lag, merge_contacts, reverse, transfer_schedule
+
+
+class Changes:
+    """Moves a world forward."""
+
+    def __init__(self, world: World, log: EventLog) -> None:
+        self._world = world
+        self._log = log
+        self._busy_donors: set[int] = set()
+
+    def advance(self, to: int) -> None:
+        """Play out everything between now and an instant that is not earlier."""
+        world = self._world
+        if to < world.now:
+            raise ValueError("the sandbox clock does not run backwards")
+        if to > world.now and not world.scale.bare:
+            self._plan(to)
+        world.play_until(to)
+        self._log.write()
+        for campaign in world.campaigns:
+            world.campaigns.touch(campaign.id)
+
+    def move_rows(self) -> None:
+        """One gift appears and another vanishes, as may happen between two pages of a read."""
+        world = self._world
+        donor = None if world.scale.bare else self._quiet_donor()
+        gone = self._quiet_gift()
+        if donor is None or gone is None:
+            return
+        self._busy_donors.discard(donor.id)
+        gift = ordinary_gift(world, donor, world.now)
+        gift.situation, gift.status = "appeared_while_reading", BY_AGE
+        gift.id = world.next_id("gift")
+        world.add_gift(gift)
+        world.remove_gift(gone.id)
+        world.vanished.unsettled_gifts.add(gone.id)
+        world.vanished.unsettled_crm_gifts.update(gone.crm_ids)
+
+    # Planning
+
+    def _plan(self, to: int) -> None:
+        world = self._world
+        days = (to - world.now) / DAY
+        if not world.toggles:
+            self._toggle(world.now + (to - world.now) // 5)
+        elif self._toggle_was_seen():
+            self._at_any_time(to, 2, self._give_under_toggled)
+        self._at_any_time(to, self._count(4, 0.0006, days), self._new_donor)
+        self._at_any_time(to, self._count(12, 0.001, days), self._new_gift)
+        self._at_any_time(to, self._count(2, 0.0002, days), self._new_schedule)
+        self._at_any_time(to, self._count(2, 0.0002, days), self._refund)
+        self._at_any_time(to, self._count(1, 0.0001, days), self._refund_without_reversal)
+        self._at_any_time(to, self._count(1, 0.0001, days), self._merge)
+        self._at_any_time(to, 1, self._archive)
+        self._at_any_time(to, 1, self._delete_donor)
+        self._at_any_time(to, 1, self._delete_gift)
+        self._at_any_time(to, 1, self._delete_schedule)
+        self._at_any_time(to, 1, self._cancel_schedule)
+        self._at_any_time(to, 3, self._touch_donor)
+
+    def _count(self, at_least: int, share: float, days: float) -> int:
+        return round(max(at_least, share * self._world.scale.donors) * max(days, 1.0))
+
+    def _at_any_time(self, to: int, count: int, action: Callable[[], None]) -> None:
+        world = self._world
+        for _ in range(count):
+            world.later(world.now + 1 + int(world.random.random() * (to - world.now - 1)), action)
+
+    def _toggle_was_seen(self) -> bool:
+        toggled = max(self._world.toggles.values())
+        return any(observation.at >= toggled for observation in self._world.observations)
+
+    # Choosing records about which nothing is odd, each at most once
+
+    def _quiet_donor(self, situation: str = "linked") -> Donor | None:
+        donors = self._world.donors
+        for _ in range(500):
+            donor = donors[donors.ids[int(self._world.random.random() * len(donors))]]
+            if donor.situation == situation and donor.status == "linked" and donor.id not in self._busy_donors:
+                self._busy_donors.add(donor.id)
+                return donor
+        return None
+
+    def _quiet_gift(self) -> Gift | None:
+        gifts, donors = self._world.gifts, self._world.donors
+        for _ in range(500):
+            gift = gifts[gifts.ids[int(self._world.random.random() * len(gifts))]]
+            donor = donors[gift.donor_id]
+            if gift.situation == gift.status == "matched" and donor.situation == donor.status == "linked":
+                return gift
+        return None
+
+    def _quiet_schedule(self) -> Schedule | None:
+        schedules = [row for row in self._world.schedules if row.situation == row.status == "linked"]
+        return schedules[int(self._world.random.random() * len(schedules))] if schedules else None
+
+    # What happens
+
+    def _toggle(self, at: int) -> None:
+        world = self._world
+
+        def flip(campaign_id: int) -> None:
+            campaign = world.campaigns[campaign_id]
+            campaign.can_sync = not campaign.can_sync
+            campaign.modified = world.now
+            self._log.campaign(41, campaign_id, world.now)
+
+        for campaign_id in (TURNS_OFF, TURNS_ON):
+            world.toggles[campaign_id] = at
+            world.later(at, lambda campaign_id=campaign_id: flip(campaign_id))  # type: ignore[misc]
+
+    def _register(self, gift: Gift) -> Gift:
+        world = self._world
+        gift.id = world.next_id("gift")
+        world.add_gift(gift)
+        self._log.gift(10, gift, gift.created)
+        return gift
+
+    def _new_donor(self) -> None:
+        world = self._world
+        donor = new_donor(world, world.now)
+        donor.situation, donor.status, donor.expected_since = "new_donor", BY_AGE, world.now
+        world.donors.add(donor)
+        gift = ordinary_gift(world, donor, world.now)
+        gift.situation, gift.status = "first_gift", BY_AGE
+        self._register(gift)
+        self._log.donor(30, donor, world.now)
+        draw = world.random.random()
+        if draw < 0.15:
+            donor.situation = gift.situation = "new_donor_never_synced"
+        else:
+            world.later(world.now + lag(world), lambda: arrive(world, donor, gift))
+
+    def _new_gift(self) -> None:
+        world = self._world
+        donor = self._quiet_donor()
+        if donor is None:
+            return
+        self._busy_donors.discard(donor.id)
+        gift = ordinary_gift(world, donor, world.now)
+        gift.situation, gift.status = "new_gift", BY_AGE
+        draw = world.random.random()
+        if draw < 0.1:
+            gift.situation, gift.status, gift.state = "new_gift_declined", "not_expected", DECLINED
+        elif draw < 0.2:
+            gift.situation = "new_gift_never_synced"
+        else:
+            world.later(world.now + lag(world), lambda: gift_arrives(world, gift))
+        self._register(gift)
+
+    def _give_under_toggled(self) -> None:
+        """Gifts whose answer hinges on a toggle are made only once a complete read has seen the toggle."""
+        world = self._world
+        for campaign_id in (TURNS_OFF, TURNS_ON):
+            donor = self._quiet_donor()
+            if donor is None:
+                return
+            self._busy_donors.discard(donor.id)
+            gift = ordinary_gift(world, donor, world.now)
+            put_under(gift, campaign_id, BY_IDS)
+            gift.situation = "after_toggle"
+            if campaign_id == TURNS_OFF:
+                gift.status = BY_CAMPAIGN
+            else:
+                gift.status = BY_AGE
+                world.later(world.now + MINUTE, lambda gift=gift: gift_arrives(world, gift))  # type: ignore[misc]
+            self._register(gift)
+
+    def _new_schedule(self) -> None:
+        world = self._world
+        donor = self._quiet_donor()
+        if donor is None:
+            return
+        self._busy_donors.discard(donor.id)
+        schedule = new_schedule(world, donor, world.now)
+        schedule.id = world.next_id("schedule")
+        schedule.situation, schedule.status = "new_schedule", BY_AGE
+        world.schedules.add(schedule)
+        self._log.schedule(20, schedule, world.now)
+
+        def sync() -> None:
+            transfer_schedule(world, schedule, world.now)
+            schedule.status = "linked"
+            schedule.modified = world.now - world.now % 1000
+            world.schedules.touch(schedule.id)
+
+        if world.random.random() < 0.8:
+            world.later(world.now + lag(world), sync)
+        else:
+            schedule.situation = "new_schedule_never_synced"
+
+    def _refund(self, reverses: bool = True) -> None:
+        world = self._world
+        gift = self._quiet_gift()
+        if gift is None:
+            return
+        gift.state, gift.modified = REFUNDED, world.now
+        gift.situation, gift.status = "refunded_now", "refund_not_reversed"
+        world.gifts.touch(gift.id)
+        self._log.gift(11, gift, world.now)
+        if not reverses:
+            return
+
+        def arrives() -> None:
+            if gift.id in world.gifts:
+                reverse(world, gift, world.crm_gifts[gift.crm_ids[0]], world.now)
+                gift.status = "matched"
+
+        world.later(world.now + HOUR + lag(world), arrives)
+
+    def _refund_without_reversal(self) -> None:
+        self._refund(reverses=False)
+
+    def _merge(self) -> None:
+        world = self._world
+        donor = self._quiet_donor()
+        if donor is None or donor.crm_id is None:
+            return
+        survivor = world.new_contact(created=world.now - 30 * DAY)
+        merge_contacts(world, world.contacts[donor.crm_id], survivor)
+        donor.situation, donor.status, donor.crm_id = "merged_now", "merged", survivor.id
+
+    def _archive(self) -> None:
+        world = self._world
+        donor = self._quiet_donor()
+        if donor is None or donor.crm_id is None:
+            return
+        contact = world.contacts[donor.crm_id]
+        contact.is_archived, contact.modified = True, world.now
+        world.contacts.touch(contact.id)
+        donor.situation, donor.status = "archived_now", "archived"
+
+    def _delete_donor(self) -> None:
+        """A donor is deleted without being merged: its gifts go too."""
+        world = self._world
+        donor = self._quiet_donor("linked_without_reference")
+        if donor is None:
+            return
+        for id in list(world.gifts_of.get(donor.id, ())):
+            self._vanish(id)
+        world.donors.remove(donor.id)
+        self._log.donor(32, donor, world.now)
+        if world.was_seen(donor.created):
+            world.vanished.donors[donor.id] = donor
+
+    def _delete_gift(self) -> None:
+        gift = self._quiet_gift()
+        if gift is not None:
+            self._vanish(gift.id)
+
+    def _vanish(self, gift_id: int) -> None:
+        world = self._world
+        gift = world.gifts[gift_id]
+        self._log.gift(12, gift, world.now)
+        world.remove_gift(gift_id)
+        if world.was_seen(gift.created):
+            world.vanished.gifts[gift_id] = gift
+        else:
+            world.vanished.unsettled_gifts.add(gift_id)
+            world.vanished.unsettled_crm_gifts.update(gift.crm_ids)
+
+    def _delete_schedule(self) -> None:
+        world = self._world
+        schedule = self._quiet_schedule()
+        if schedule is None:
+            return
+        world.schedules.remove(schedule.id)
+        if world.was_seen(schedule.created):
+            world.vanished.schedules[schedule.id] = schedule
+
+    def _cancel_schedule(self) -> None:
+        world = self._world
+        schedule = self._quiet_schedule()
+        if schedule is None or schedule.crm_id is None:
+            return
+        end(schedule, CANCELLED, world.now)
+        schedule.situation = "cancelled_now"
+        world.schedules.touch(schedule.id)
+        cancel(world.crm_schedules[schedule.crm_id], world.now)
+        world.crm_schedules.touch(schedule.crm_id)
+        self._log.schedule(22, schedule, world.now)
+
+    def _touch_donor(self) -> None:
+        """An address changes: nothing but the modification stamp tells."""
+        donor = self._quiet_donor()
+        if donor is not None:
+            donor.modified = self._world.now
+            self._world.donors.touch(donor.id)
+            self._log.donor(31, donor, self._world.now)

@@ -1,0 +1,219 @@
+"""The settings of `interface.md`, read from the environment and `.env`. The one place where their names stand."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ingestion.errors import SettingsError
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+def is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _base_url(url: str) -> str:
+    parts = urlsplit(url.strip())
+    if parts.username or parts.password:
+        raise ValueError("must not hold a user name or password: put the credential into its own variable")
+    if not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must look like https://host")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
+        raise ValueError("must start with https:// (plain http only for a loopback address), or the token would be readable")
+    return url.strip().rstrip("/")
+
+
+def _slug(value: str) -> str:
+    if not _SLUG.fullmatch(value):
+        raise ValueError("must be a slug of a-z, 0-9, - and _")
+    return value
+
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, KeyError):
+        raise ValueError("must be a time zone name such as America/Chicago") from None
+    return value
+
+
+def _aware(value: datetime) -> datetime:
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _trimmed(value: SecretStr) -> SecretStr:
+    return SecretStr(value.get_secret_value().strip().strip("\"'"))
+
+
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+Slug = Annotated[str, AfterValidator(_slug)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+Secret = Annotated[SecretStr, AfterValidator(_trimmed)]
+
+RAISE_BASE_URL = "https://prod-api.raisedonors.com"
+CRM_PLUS_BASE_URL = "https://api.virtuoussoftware.com"
+
+
+class PiiMode(StrEnum):
+    KEEP = "keep"
+
+
+class Organization(BaseModel):
+    """One nonprofit: where its two products answer and what opens them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    slug: Slug
+    raise_base_url: BaseUrl = RAISE_BASE_URL
+    raise_api_token: Secret
+    raise_token_name: str = "RAISE_API_TOKEN"
+    """The variable that holds the token, for messages."""
+    raise_time_zone: TimeZone = "UTC"
+    """What Raise instants without an offset mean."""
+    raise_requests_per_second: float = Field(1.0, ge=0)
+    crm_plus_base_url: BaseUrl = CRM_PLUS_BASE_URL
+    crm_plus_api_key: Secret | None = None
+    crm_plus_key_name: str = "CRM_PLUS_API_KEY"
+    crm_plus_reserve: float = Field(0.2, ge=0, lt=1)
+
+
+class Settings(BaseSettings):
+    """What `.env` and the environment say. Relative paths are relative to the current folder."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    organization: Slug = "default"
+    raise_base_url: BaseUrl = RAISE_BASE_URL
+    raise_api_token: Secret | None = None
+    raise_time_zone: TimeZone = "UTC"
+    crm_plus_base_url: BaseUrl = CRM_PLUS_BASE_URL
+    crm_plus_api_key: Secret | None = None
+    organizations_file: Path | None = None
+
+    warehouse_path: Path = Path("data/warehouse.duckdb")
+    published_path: Path = Path("data/published/tieout.duckdb")
+
+    raise_requests_per_second: float = Field(1.0, ge=0)
+    crm_plus_reserve: float = Field(0.2, ge=0, lt=1)
+    full_sweep_every_days: int = Field(7, ge=1)
+    alert_webhook_url: SecretStr | None = None
+    tieout_now: Annotated[datetime, AfterValidator(_aware)] | None = None
+    pii_mode: PiiMode = PiiMode.KEEP
+
+    @model_validator(mode="after")
+    def _absolute_paths(self) -> Self:
+        for name in ("warehouse_path", "published_path"):
+            self.__dict__[name] = Path(getattr(self, name)).expanduser().absolute()
+        if self.warehouse_path == self.published_path:
+            raise ValueError("PUBLISHED_PATH must be another file than WAREHOUSE_PATH")
+        return self
+
+    @cached_property
+    def organizations(self) -> tuple[Organization, ...]:
+        """Every organization, in the order of the file. Raises `SettingsError` where a credential is missing."""
+        organizations = self._from_file() if self.organizations_file else (self._the_one(),)
+        if self.tieout_now and not all(
+            is_loopback(url) for o in organizations for url in (o.raise_base_url, o.crm_plus_base_url)
+        ):
+            raise SettingsError("TIEOUT_NOW is for simulations: unset it, or point every base URL at a loopback address.")
+        return organizations
+
+    @property
+    def state_path(self) -> Path:
+        """The folder beside the warehouse file for what belongs to it: dlt's and dbt's working state."""
+        return self.warehouse_path.with_suffix(".state")
+
+    def now(self) -> datetime:
+        """The run's clock."""
+        return self.tieout_now or datetime.now(UTC)
+
+    def _the_one(self) -> Organization:
+        if self.raise_api_token is None:
+            raise SettingsError("RAISE_API_TOKEN is not set: put it into the environment or .env (see .env.example).")
+        return Organization(
+            slug=self.organization,
+            raise_base_url=self.raise_base_url,
+            raise_api_token=self.raise_api_token,
+            raise_time_zone=self.raise_time_zone,
+            raise_requests_per_second=self.raise_requests_per_second,
+            crm_plus_base_url=self.crm_plus_base_url,
+            crm_plus_api_key=self.crm_plus_api_key,
+            crm_plus_reserve=self.crm_plus_reserve,
+        )
+
+    def _from_file(self) -> tuple[Organization, ...]:
+        path = self.organizations_file
+        assert path is not None
+        try:
+            tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingsError(f"ORGANIZATIONS_FILE {path} cannot be read: {error.strerror}.") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"ORGANIZATIONS_FILE {path} is not TOML: {error}.") from None
+        if not tables:
+            raise SettingsError(f"ORGANIZATIONS_FILE {path} is empty: add one table per organization, such as [riverside].")
+        return tuple(self._from_table(path, slug, table) for slug, table in tables.items())
+
+    def _from_table(self, path: Path, slug: str, table: Any) -> Organization:
+        if not isinstance(table, dict):
+            raise SettingsError(f"{path}: `{slug}` stands outside a table: put it under [organization-slug].")
+        values = {
+            "raise_requests_per_second": self.raise_requests_per_second,
+            "crm_plus_reserve": self.crm_plus_reserve,
+            **table,
+        }
+        for secret, name_field, required in (
+            ("raise_api_token", "raise_token_name", True),
+            ("crm_plus_api_key", "crm_plus_key_name", False),
+        ):
+            if secret in values:
+                raise SettingsError(f"{path}: [{slug}] holds {secret} itself: name its variable in {name_field} instead.")
+            name = values.get(name_field)
+            if name is None and required:
+                raise SettingsError(f"{path}: [{slug}] needs {name_field}, the variable that holds its token.")
+            if name is not None:
+                value = os.environ.get(name)
+                if not value:
+                    raise SettingsError(f"{name} is not set: [{slug}] of {path} names it as its {secret}.")
+                values[secret] = value
+        try:
+            return Organization(slug=slug, **values)
+        except ValidationError as error:
+            raise SettingsError(f"{path}: [{slug}] {_first(error, upper=False)}") from None
+
+
+def _first(error: ValidationError, *, upper: bool) -> str:
+    problem = error.errors(include_input=False, include_url=False)[0]
+    name = ".".join(str(part) for part in problem["loc"]) or "settings"
+    reason = problem["msg"].removeprefix("Value error, ")
+    if problem["loc"]:
+        return f"{name.upper() if upper else name} {reason[0].lower()}{reason[1:]}."
+    return f"{reason}."
+
+
+def load_settings() -> Settings:
+    """The settings as they are now. Raises `SettingsError` with one line for the first that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_first(error, upper=True)) from None

@@ -1,0 +1,103 @@
+"""The two products, and how one of them is opened for a reading. The only place where dlt pipelines are made."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+
+import dlt
+from dlt.extract import DltSource
+from dlt.pipeline.pipeline import Pipeline
+
+from ingestion import virtuous_crm_plus, virtuous_raise, warehouse
+from ingestion.reading import Outcome, Progress, Reading
+from ingestion.settings import Organization, Settings
+
+_PRODUCTS: dict[str, ModuleType] = {product.NAME: product for product in (virtuous_raise, virtuous_crm_plus)}
+SOURCES: tuple[str, ...] = tuple(_PRODUCTS)
+
+_DLT_SETTINGS = {
+    "runtime.dlthub_telemetry": False,
+    # A resource is read to its end before the next one starts: they share one pace and one budget.
+    "extract.next_item_mode": "fifo",
+    "normalize.parquet_normalizer.add_dlt_load_id": True,
+    "load.truncate_staging_dataset": True,
+}
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # JSON travels as text in Arrow, so dlt tells of every table that the declared type is another one; that is meant.
+    return "several column hints were different" not in record.getMessage()
+
+
+logging.getLogger("dlt").addFilter(_is_news)
+
+
+@dataclass(frozen=True)
+class OpenReading:
+    """A dlt source that reads when it is run, the pipeline to run it in, and the account of how it went."""
+
+    dlt_source: DltSource
+    pipeline: Pipeline
+    outcomes: dict[str, Outcome]
+
+
+def definition(source: str) -> DltSource:
+    """The raw tables of a product, to be looked at and not to be run. Needs no settings."""
+    made: DltSource = _PRODUCTS[source].source()
+    return made
+
+
+def pipeline_for(source: str, organization: Organization, settings: Settings) -> Pipeline:
+    """The dlt pipeline of one product and organization: its state stands beside the warehouse file."""
+    for name, value in _DLT_SETTINGS.items():
+        dlt.config[name] = value
+    return dlt.pipeline(
+        pipeline_name=f"{source}_{organization.slug}",
+        pipelines_dir=str(settings.state_path / "dlt"),
+        destination=dlt.destinations.duckdb(str(settings.warehouse_path)),
+        dataset_name=_PRODUCTS[source].DATASET,
+    )
+
+
+@contextmanager
+def open_reading(
+    source: str,
+    organization: Organization,
+    settings: Settings,
+    *,
+    run_id: str,
+    full: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Iterator[OpenReading]:
+    """A reading of one product, ready to be run.
+
+    Load packages that a killed run left behind are finished first: what they hold was read completely, and dlt would
+    otherwise load them in place of the new data. Raises `WarehouseLocked` before anything is fetched.
+    """
+    product = _PRODUCTS[source]
+    warehouse.check(settings.warehouse_path)
+    pipeline = pipeline_for(source, organization, settings)
+    if pipeline.has_pending_data:
+        pipeline.normalize()
+        pipeline.load()
+    client = product.client_for(organization)
+    reading = Reading(
+        source=source,
+        dataset=product.DATASET,
+        organization=organization.slug,
+        time_zone=product.time_zone_of(organization),
+        settings=settings,
+        run_id=run_id,
+        client=client,
+        rows_name=product.ROWS,
+        progress=progress,
+    )
+    try:
+        yield OpenReading(product.source(reading), pipeline, reading.outcomes)
+    finally:
+        if client:
+            client.close()

@@ -1,0 +1,103 @@
+"""How the text of a field becomes a typed value: DuckDB macros, one per kind.
+
+The two APIs write the same thing in many ways: instants with or without an offset and with 0 to 7 fraction digits,
+localized dates, money as numbers and as formatted text, booleans and ids as text. A macro returns NULL for what it
+cannot read; `is_blank` tells that apart from what says "nothing".
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from ingestion.columns import Kind
+
+_BLANKS = ("", "null", "none", "n/a", "unavailable")
+
+# Tried in order on what is not ISO 8601. Month first: both products write the culture of their U.S. customers.
+_INSTANT_FORMATS = (
+    "%m/%d/%Y %I:%M:%S %p",
+    "%m/%d/%Y %I:%M %p",
+    "%m/%d/%Y %H:%M:%S",
+    "%m/%d/%Y %H:%M",
+    "%m/%d/%Y",
+    "%b %d, %Y %I:%M:%S %p",
+    "%b %d, %Y %I:%M %p",
+    "%b %d, %Y",
+    "%B %d, %Y %I:%M:%S %p",
+    "%B %d, %Y %I:%M %p",
+    "%B %d, %Y",
+    "%A, %B %d, %Y %I:%M %p",
+    "%A, %B %d, %Y",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d %I:%M:%S %p",
+)
+_OFFSET_FORMATS = ("%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%d %H:%M:%S %z")
+
+
+def _list(texts: tuple[str, ...]) -> str:
+    return "[" + ", ".join(f"'{text}'" for text in texts) + "]"
+
+
+_MACROS = (
+    # .NET writes an unset DateTime as the first of January of the year 1.
+    f"""create temp macro is_blank(t) as
+        lower(trim(t)) in ({', '.join(repr(b) for b in _BLANKS)}) or starts_with(t, '0001-01-01')""",
+    "create temp macro real_instant(i) as case when i >= timestamptz '1000-01-01 00:00:00+00' then i end",
+    f"""create temp macro to_instant(t) as real_instant(coalesce(
+        try_cast(t as timestamptz),
+        try_strptime(replace(trim(t), 'Z', '+00'), {_list(_OFFSET_FORMATS)})::timestamptz,
+        try_strptime(trim(t), {_list(_INSTANT_FORMATS)})::timestamptz
+    ))""",
+    # A calendar date is the day as written: whatever zone follows, it is never shifted.
+    f"""create temp macro to_date(t) as case
+        when t[5:5] = '-' then case when t[1:4] >= '1000' then try_cast(t[1:10] as date) end
+        else try_strptime(trim(t), {_list(_INSTANT_FORMATS)})::date
+    end""",
+    r"""create temp macro to_number(t) as case
+        when regexp_full_match(
+            trim(t),
+            '[(-]?\s*[^0-9.,()\s-]{0,4}\s*-?([0-9]{1,3}(,[0-9]{3})+|[0-9]*)(\.[0-9]+)?\)?\s*([A-Z]{3}|%)?'
+        ) then
+            (case when regexp_matches(t, '[(-]') then '-' else '' end) || regexp_replace(t, '[^0-9.]', '', 'g')
+        else trim(t)
+    end""",
+    "create temp macro to_money(t) as try_cast(to_number(t) as decimal(18, 2))",
+    "create temp macro to_rate(t) as try_cast(to_number(t) as decimal(18, 8))",
+    # try_cast alone would round 12.7 to 13.
+    r"""create temp macro to_integer(t) as case
+        when regexp_full_match(trim(t), '[+-]?[0-9]+(\.0*)?')
+        then try_cast(regexp_replace(trim(t), '\.0*$', '') as bigint)
+    end""",
+    """create temp macro to_boolean(t) as case
+        when lower(trim(t)) in ('true', 't', 'yes', 'y', '1', '1.0') then true
+        when lower(trim(t)) in ('false', 'f', 'no', 'n', '0', '0.0') then false
+    end""",
+)
+
+_FROM_TEXT: dict[Kind, str] = {
+    Kind.INTEGER: "to_integer({})",
+    Kind.MONEY: "to_money({})",
+    Kind.RATE: "to_rate({})",
+    Kind.BOOLEAN: "to_boolean({})",
+    Kind.INSTANT: "to_instant({})",
+    Kind.DATE: "to_date({})",
+}
+
+# JSON has no type for these, so they always arrive as text.
+ALWAYS_TEXT = frozenset({Kind.INSTANT, Kind.DATE})
+
+
+def install(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the macros in `connection`."""
+    for macro in _MACROS:
+        connection.execute(macro)
+
+
+def is_parsed(kind: Kind) -> bool:
+    """Whether a value of this kind can fail to be read from its text."""
+    return kind in _FROM_TEXT
+
+
+def from_text(kind: Kind, expression: str) -> str:
+    """The SQL that reads `expression`, a VARCHAR, as `kind`. NULL where it cannot be read."""
+    return _FROM_TEXT[kind].format(expression)

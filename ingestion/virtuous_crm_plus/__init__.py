@@ -1,0 +1,32 @@
+"""CRM+ as a dlt source."""
+
+from __future__ import annotations
+
+from dlt.extract import DltSource
+
+from ingestion.landing import dlt_source
+from ingestion.reading import Reading
+from ingestion.settings import Organization
+from ingestion.virtuous_crm_plus.client import ROWS, CrmPlusClient
+from ingestion.virtuous_crm_plus.resources import RESOURCES
+
+NAME = "crm_plus"
+DATASET = "raw_crm_plus"
+
+
+def client_for(organization: Organization) -> CrmPlusClient | None:
+    """The client of an organization's CRM+; None for an organization that does not run it."""
+    return CrmPlusClient(organization) if organization.crm_plus_api_key else None
+
+
+def time_zone_of(organization: Organization) -> str:
+    """What instants without an offset mean: CRM+ names its stamps `...Utc` and leaves the offset out."""
+    return "UTC"
+
+
+def source(reading: Reading | None = None) -> DltSource:
+    """The raw tables of CRM+. Without a `reading` it only tells what there is."""
+    return dlt_source(DATASET, RESOURCES, reading)
+
+
+__all__ = ["DATASET", "NAME", "ROWS", "client_for", "source", "time_zone_of"]

@@ -1,0 +1,144 @@
+"""What CRM+ offers: its query endpoints, their keys and cursors, and the declared columns.
+
+CRM+ answers a query in two widths; only the full one of contacts and gifts carries modification stamps, references
+and transaction ids, so that is the one to read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingestion.columns import Resource, declare
+
+_AUDIT = "createDateTimeUtc modifiedDateTimeUtc"
+_USERS = " createdByUser modifiedByUser"
+
+
+@dataclass(frozen=True)
+class CrmPlusResource(Resource):
+    """A CRM+ collection, queried with `skip` and `take`."""
+
+    options_path: str | None = None
+    """Where the accepted parameters and operators stand."""
+
+    id_parameters: tuple[str, ...] = ()
+    """Spellings of the id parameter of the keyset cursor, best first. Empty: the collection is paged by `skip`."""
+
+    sort_by: str = "Id"
+    archived_by_set_difference: str | None = None
+    """An abbreviated query that leaves archived records out, for organizations whose records carry no `isArchived`."""
+
+
+CONTACTS = CrmPlusResource(
+    "contacts",
+    "/api/Contact/Query/FullContact",
+    declare(
+        integer="id mergedIntoContactId anniversaryMonth anniversaryDay anniversaryYear originSegmentId",
+        text=(
+            "contactType name informalName formalContactName alternateContactName preferredSalutationName"
+            " preferredAddresseeName description website maritalStatus giftAskAmount giftAskType lifeToDateGiving"
+            " yearToDateGiving lastGiftAmount lastGiftDate originSegment" + _USERS
+        ),
+        boolean="isPrivate isArchived nameFieldsLocked",
+        instant=_AUDIT,
+        json="address contactIndividuals contactReferences tags organizationGroups customFields customCollections",
+    ),
+    options_path="/api/Contact/QueryOptions",
+    id_parameters=("Contact Id", "Id"),
+    archived_by_set_difference="/api/Contact/Query",
+)
+
+GIFTS = CrmPlusResource(
+    "gifts",
+    "/api/Gift/Query/FullGift",
+    declare(
+        integer=(
+            "id reversedGiftId contactId segmentId mediaOutletId grantId tributeId acknowledgeeIndividualId"
+            " contactPassthroughId contactIndividualId giftAskId contactMembershipId"
+        ),
+        text=(
+            "transactionSource transactionId contactName giftType giftTypeFormatted giftDateFormatted amountFormatted"
+            " currencyCode baseCurrencyCode batch segment segmentCode mediaOutlet grant notes tribute tributeType"
+            " acknowledgementNotes receiptDateFormatted cashAccountingCode creditCardType checkNumber giftUrl" + _USERS
+        ),
+        money="amount",
+        rate="exchangeRate",
+        boolean="isAcknowledgedGift isPrivate isTaxDeductible",
+        instant=_AUDIT,
+        date="giftDate receiptDate acknowledgementDate",
+        json="giftDesignations giftPremiums pledgePayments recurringGiftPayments giftPassthroughs customFields",
+    ),
+    options_path="/api/Gift/QueryOptions",
+    id_parameters=("Gift Id", "Id"),
+)
+
+RECURRING_GIFTS = CrmPlusResource(
+    "recurring_gifts",
+    "/api/RecurringGift/Query",
+    declare(
+        integer="id contactId segmentId",
+        text="transactionSource transactionId frequency status segment" + _USERS,
+        money="amount",
+        boolean="automatedPayments trackPayments isPrivate",
+        instant=_AUDIT + " cancelDateTimeUtc",
+        date="recurringGiftDate startDate anticipatedEndDate nextExpectedPaymentDate thankYouDate",
+        json="designations customFields",
+    ),
+    options_path="/api/RecurringGift/QueryOptions",
+    id_parameters=("Recurring Gift Id", "Id"),
+)
+
+PROJECTS = CrmPlusResource(
+    "projects",
+    "/api/Project/Query",
+    declare(
+        integer=(
+            "id parentId lifeToDateGiftCount lifeToDateGiversCount calendarYearToDateGiftCount"
+            " calendarYearToDateGiversCount"
+        ),
+        text=(
+            "name projectCode externalAccountingCode onlineDisplayName description parentName inventoryStatus type photoUrl"
+            " location financialNeedType financialNeedFrequency durationType" + _USERS
+        ),
+        money=(
+            "beginningBalance currentBalance financialNeedAmount lifeToDateGiving lifeToDateExpenseTotal"
+            " calendarYearToDateGiving calendarYearToDateExpenseTotal"
+        ),
+        boolean=(
+            "isSubProject isRestrictedToGiftSpecifications isLimitedToFinancialNeed isPublic isActive isAvailableOnline"
+            " isTaxDeductible treatAsAccountsPayable"
+        ),
+        instant=_AUDIT,
+        date="startDate endDate",
+        json="giftSpecifications customFields",
+    ),
+    options_path="/api/Project/QueryOptions",
+    id_parameters=("Project Id", "Id"),
+)
+
+CAMPAIGNS = CrmPlusResource(
+    "campaigns",
+    "/api/Campaign/Query",
+    declare(
+        integer="campaignId",
+        text="name",
+        money="givingGoal newGiverGoal totalGiftGoal",
+        boolean="isArchived",
+        instant="startDateTimeUtc endDateTimeUtc",
+    ),
+    key="campaignId",
+    sort_by="campaignId",
+)
+
+ORGANIZATION = CrmPlusResource(
+    "organization",
+    "/api/Organization/Current",
+    declare(
+        integer="organizationUserId",
+        text="organizationName organizationTimeZone organizationCulture currentUserTimeZone",
+        boolean="isAdministrator isEnabled",
+    ),
+    key="organizationUserId",
+)
+
+RESOURCES = (ORGANIZATION, CAMPAIGNS, PROJECTS, CONTACTS, RECURRING_GIFTS, GIFTS)

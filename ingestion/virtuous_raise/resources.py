@@ -1,0 +1,140 @@
+"""What Raise offers: its list endpoints, their keys and orders, and the declared columns.
+
+Raise documents no schema. The fields here are those that its documentation and public integrations name; where one
+of them is only described and never spelled, the spelling is the one that its neighbours suggest, and a wrong guess
+costs nothing: the real field then arrives in `extra_fields`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingestion.columns import Resource, declare
+
+
+@dataclass(frozen=True)
+class RaiseResource(Resource):
+    """A Raise collection, listed with `Skip` and `Take`."""
+
+    sort_by: tuple[str, ...] = ()
+    """Sort keys to ask for, best first; the next one is tried when the server answers 400. None of them: its default."""
+
+    details: bool = False
+    """Whether to ask for `IncludeDetails`."""
+
+
+DONORS = RaiseResource(
+    "donors",
+    "/api/Donor/list",
+    declare(
+        integer="id",
+        text="name title firstName middleName lastName suffix email phone notes organizationName crmKey crmSecondKey",
+        boolean="isOrganization isTestMode isArchived isGDPRDeleted",
+        instant="createdDate modifiedDate",
+        json="crmKeyUrls primaryAddress donorAddresses donorEmailAddresses donorPhoneNumbers",
+    ),
+    sort_by=("createdDateTime", "id"),
+    details=True,
+)
+
+GIFTS = RaiseResource(
+    "gifts",
+    "/api/Gift/list",
+    declare(
+        integer="id donorId recurringGiftId campaignId segmentId status",
+        text=(
+            "currency formattedAmount statusText gateway authorizationNumber transactionId donationId paymentInfo"
+            " paymentType paymentProviderTransactionUrl segment segmentName segmentCode motivation campaignName"
+            " notes comment billingName shippingName submissionUrl googleGclid"
+        ),
+        money="amount",
+        boolean="isAnonymous isTestMode giftAidRequested canRefund donorPaidCosts",
+        instant="createdDate modifiedDate",
+        date="date",
+        json="donor billingAddress shippingAddress projects browserInfo",
+    ),
+    sort_by=("id",),
+    details=True,
+)
+
+RECURRING_GIFTS = RaiseResource(
+    "recurring_gifts",
+    "/api/RecurringGift/list",
+    declare(
+        integer="id organizationId donorId frequency status successfulCycles campaignId segmentId",
+        text=(
+            "profileNumber currencyCode baseCurrencyCode formattedAmount formattedFrequency formattedTotal"
+            " startDateFormatted nextChargeDateFormatted statusText gatewayId gatewayName paymentInfo cardExpiration"
+            " cardBrand paymentMethodCountryCode motivationCode sourceCode segmentName segmentCode campaignName crmKey"
+        ),
+        money="amount total",
+        boolean="hasPaymentFailed isAnonymous isTestMode donorCoverCosts",
+        instant="createdDate modifiedDate",
+        date="startDate nextChargeDate",
+        json="donor projects crmKeyUrls",
+    ),
+    sort_by=("createdate", "id"),
+    details=True,
+)
+
+CAMPAIGNS = RaiseResource(
+    "campaigns",
+    "/api/Campaign/list",
+    declare(
+        integer="id totalGiftGoal totalGifts totalDonors totalVisitors",
+        text="name description duration crmKey givingGoalFormatted averageGiftGoalFormatted conversionRate",
+        money="givingGoal raisedAmount averageGiftGoal averageGiftAmount",
+        rate="raisedPercentage totalGiftsPercentage",
+        boolean="canSync applySegmentToRecurringGifts hasGivingGoal hasTotalGiftGoal hasAverageGiftGoal",
+        instant="createdDateTime modifiedDateTime",
+        date="startDate endDate",
+        json="crmKeyUrls",
+    ),
+    sort_by=("createdDateTime", "id"),
+)
+
+SEGMENTS = RaiseResource(
+    "segments",
+    "/api/Segment/list",
+    declare(
+        integer="id campaignId totalDonors totalGifts totalVisitors",
+        text="campaignName name description code externalIdentifier conversionRate",
+        money="totalGiftAmount averageGiftAmount medianGiftAmount highestGiftAmount",
+        instant="createdDateTime modifiedDateTime",
+    ),
+    sort_by=("createdDateTime", "id"),
+)
+
+PROJECTS = RaiseResource(
+    "projects",
+    "/api/Project/list",
+    declare(integer="id sortOrder", text="name code description", boolean="isActive"),
+    sort_by=("id",),
+)
+
+WEBHOOKS = RaiseResource(
+    "webhooks",
+    "/api/Webhook/list",
+    declare(
+        integer="id format status",
+        text="name notificationUrl",
+        instant="createdDate modifiedDate",
+        json="eventTypesList",
+    ),
+    sort_by=("id",),
+    secrets=frozenset({"securityToken"}),
+)
+
+WEBHOOK_LOGS = RaiseResource(
+    "webhook_logs",
+    "/api/Webhook/log/list",
+    declare(
+        integer="id webhookId eventType",
+        text="eventTypeDisplay success httpStatusCode serverResponse contextId payLoad",
+        instant="createdDate",
+    ),
+    sort_by=("createddatetime",),
+    secrets=frozenset({"securityToken"}),
+)
+
+RESOURCES = (CAMPAIGNS, SEGMENTS, PROJECTS, DONORS, RECURRING_GIFTS, GIFTS, WEBHOOKS, WEBHOOK_LOGS)

@@ -1,0 +1,54 @@
+"""The warehouse file as ingestion sees it: looked into read-only, written by dlt alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from ingestion.errors import WarehouseLocked, WarehouseUnusable
+
+_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+
+
+def check(path: Path) -> None:
+    """Raises `WarehouseLocked` or `WarehouseUnusable` where a run could not write to the warehouse. Makes its folder."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            duckdb.connect(str(path)).close()
+    except duckdb.IOException as error:
+        if "lock" not in str(error).lower():
+            raise WarehouseUnusable(path, _first_line(error)) from None
+        holder = _HOLDER.search(str(error))
+        raise WarehouseLocked(path, f" by {Path(holder['program']).name} (process {holder['pid']})" if holder else "") from None
+    except (duckdb.Error, OSError) as error:
+        raise WarehouseUnusable(path, _first_line(error)) from None
+
+
+@contextmanager
+def attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]:
+    """The warehouse, attached read-only under the name `warehouse` for the length of the block."""
+    quoted = str(path).replace("'", "''")
+    connection.execute(f"attach '{quoted}' as warehouse (read_only)")
+    try:
+        yield
+    finally:
+        connection.execute("detach warehouse")
+
+
+def has_table(connection: duckdb.DuckDBPyConnection, dataset: str, table: str) -> bool:
+    """Whether the attached warehouse has this table."""
+    return bool(
+        connection.execute(
+            "select 1 from duckdb_tables() where database_name = 'warehouse' and schema_name = $1 and table_name = $2",
+            [dataset, table],
+        ).fetchone()
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,213 @@
+"""Four ways from the same pages to the same table, side by side in one run, as ratios.
+
+    python -m tests.bench [--rows 200000] [--repeat 1] [--ways arrow,bare]
+
+A sandbox serves `--rows` gifts of 56 fields in a process of its own. Each way runs in a fresh process, so that its
+peak memory is its own; with `--repeat` the median counts. Seconds are noisy, ratios of one run are not:
+
+- `rest_api`: dlt's own REST source, its fastest file format.
+- `dicts`: httpx, a Python dict per row, dlt.
+- `arrow`: the project's way, as every run goes: pages, DuckDB `from_json`, Arrow, dlt.
+- `bare`: the same without dlt and without comparing: DuckDB alone, inserting into a table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+PAGE = 500
+
+
+def _dlt_home(folder: Path) -> None:
+    os.environ["DLT_DATA_DIR"] = str(folder / "dlt")
+    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+    os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
+
+
+def rest_api(url: str, token: str, folder: Path) -> None:
+    import dlt
+    from dlt.sources.rest_api import rest_api_source
+
+    source = rest_api_source(
+        {
+            "client": {
+                "base_url": url,
+                "auth": {"type": "bearer", "token": token},
+                "paginator": {
+                    "type": "offset",
+                    "limit": PAGE,
+                    "offset_param": "Skip",
+                    "limit_param": "Take",
+                    "total_path": "total",
+                },
+            },
+            "resources": [
+                {
+                    "name": "gifts",
+                    "primary_key": "id",
+                    "write_disposition": {"disposition": "merge", "strategy": "upsert"},
+                    "max_table_nesting": 0,
+                    "endpoint": {"path": "api/Gift/list", "params": {"SortBy": "id"}, "data_selector": "items"},
+                }
+            ],
+        }
+    )
+    _run_dlt(dlt, source, folder)
+
+
+def dicts(url: str, token: str, folder: Path) -> None:
+    import dlt
+    import httpx
+
+    def pages() -> Any:
+        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}) as client:
+            skip = 0
+            while True:
+                params: dict[str, str | int] = {"Skip": skip, "Take": PAGE, "SortBy": "id"}
+                items = client.get("/api/Gift/list", params=params).json()["items"]
+                if not items:
+                    return
+                yield items
+                skip += len(items)
+
+    gifts = dlt.resource(
+        pages,
+        name="gifts",
+        primary_key="id",
+        max_table_nesting=0,
+        write_disposition={"disposition": "merge", "strategy": "upsert"},
+    )
+    _run_dlt(dlt, gifts, folder)
+
+
+def _run_dlt(dlt: Any, data: Any, folder: Path) -> None:
+    pipeline = dlt.pipeline(
+        "bench", destination=dlt.destinations.duckdb(str(folder / "warehouse.duckdb")), dataset_name="raw_raise"
+    )
+    pipeline.run(data, loader_file_format="parquet")
+
+
+def _settings(url: str, token: str, folder: Path) -> Any:
+    from ingestion.settings import load_settings
+
+    os.environ |= {
+        "RAISE_BASE_URL": url,
+        "RAISE_API_TOKEN": token,
+        "RAISE_REQUESTS_PER_SECOND": "0",
+        "WAREHOUSE_PATH": str(folder / "warehouse.duckdb"),
+    }
+    return load_settings()
+
+
+def arrow(url: str, token: str, folder: Path) -> None:
+    from ingestion.sources import open_reading
+
+    settings = _settings(url, token, folder)
+    with open_reading("raise", settings.organizations[0], settings, run_id="bench") as reading:
+        reading.pipeline.run(reading.dlt_source.with_resources("gifts", "load_audit"))
+        assert reading.outcomes["gifts"].is_complete, reading.outcomes["gifts"]
+
+
+def bare(url: str, token: str, folder: Path) -> None:
+    import duckdb
+
+    from ingestion.pages import prefetched
+    from ingestion.reading import _batches
+    from ingestion.rows import RowReader
+    from ingestion.virtuous_raise.client import RaiseClient
+    from ingestion.virtuous_raise.resources import GIFTS
+
+    settings = _settings(url, token, folder)
+    client = RaiseClient(settings.organizations[0])
+    with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
+        for batch in _batches(prefetched(client.pages(GIFTS), 8)):
+            _bare_insert(connection, batch, RowReader, GIFTS)
+
+
+def _bare_insert(connection: Any, batch: Any, _reader: Any, gifts: Any) -> None:
+    import pyarrow as pa
+
+    names = json.loads(batch[0].body)["items"][0]
+    declared = {column.wire: column.kind.value for column in gifts.columns}
+    fields = json.dumps([{name: declared.get(name, "JSON") for name in names}])
+    connection.register("bodies", pa.table({"body": [page.body for page in batch]}))
+    select = f"select unnest(item) from (select unnest(from_json(body, '{{\"items\":{fields}}}')['items']) as item from bodies)"
+    connection.execute(f"create table if not exists gifts as from ({select}) limit 0")
+    connection.execute(f"insert into gifts {select}")
+    connection.unregister("bodies")
+
+
+WAYS: dict[str, Callable[[str, str, Path], None]] = {"rest_api": rest_api, "dicts": dicts, "arrow": arrow, "bare": bare}
+
+
+def _measure(way: str, url: str, token: str) -> tuple[float, int]:
+    """Seconds and peak memory in MiB of one way, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.bench", "--way", way, "--url", url, "--token", token, "--folder", folder],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    result = json.loads(done.stdout.splitlines()[-1])
+    return result["seconds"], result["mebibytes"]
+
+
+def main(
+    rows: Annotated[int, typer.Option(help="Gifts to serve.")] = 200_000,
+    repeat: Annotated[int, typer.Option(help="Runs of each way; the median counts.")] = 1,
+    ways: Annotated[str, typer.Option(help="Which ways, comma-separated.")] = ",".join(WAYS),
+    way: Annotated[str, typer.Option(hidden=True)] = "",
+    url: Annotated[str, typer.Option(hidden=True)] = "",
+    token: Annotated[str, typer.Option(hidden=True)] = "",
+    folder: Annotated[str, typer.Option(hidden=True)] = "",
+) -> None:
+    """Measures the ways and prints seconds, rows per second, peak memory and ratios."""
+    if way:
+        _dlt_home(Path(folder))
+        started = time.perf_counter()
+        WAYS[way](url, token, Path(folder))
+        seconds = time.perf_counter() - started
+        print(json.dumps({"seconds": seconds, "mebibytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))
+        return
+    _compare(rows, repeat, ways.split(","))
+
+
+def _compare(rows: int, repeat: int, ways: list[str]) -> None:
+    from ingestion.sandbox import running
+
+    results: dict[str, list[tuple[float, int]]] = {name: [] for name in ways}
+    with running(seed=1, scale=f"gifts:{rows}") as sandbox:
+        for _ in range(repeat):
+            for name in ways:
+                results[name].append(_measure(name, sandbox.raise_base_url, sandbox.raise_token))
+    seconds = {name: statistics.median(s for s, _ in runs) for name, runs in results.items()}
+    table = Table("way", "seconds", "rows/s", "peak MiB", "x rest_api", "x bare", title=f"{rows:,} gifts, median of {repeat}")
+    for name in ways:
+        table.add_row(
+            name,
+            f"{seconds[name]:.1f}",
+            f"{rows / seconds[name]:,.0f}",
+            str(max(mib for _, mib in results[name])),
+            f"{seconds['rest_api'] / seconds[name]:.1f}" if "rest_api" in seconds else "-",
+            f"{seconds['bare'] / seconds[name]:.2f}" if "bare" in seconds else "-",
+        )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
