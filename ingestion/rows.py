@@ -144,6 +144,8 @@ class RowReader:
         again: dict[str, list[int]] = {"page": [], "place": []}
         for number, page in enumerate(pages):
             for place, key in enumerate(page.ids, start=1):
+                if key is None:
+                    self._keyless(page, place)
                 if key is None or key in self.seen:
                     again["page"].append(number)
                     again["place"].append(place)
@@ -170,17 +172,16 @@ class RowReader:
         for page in pages:
             answer = orjson.loads(page.body)
             envelope.update(dict.fromkeys(answer))
-            for at, row in enumerate(answer[self._rows]):
+            for row in answer[self._rows]:
                 count += 1
                 for name in row:
                     fields[name] = fields.get(name, 0) + 1
-                if page.ids[at] is None:
-                    self._keyless(row)
         return _Shape(tuple(envelope), tuple(fields), all(number == count for number in fields.values()))
 
-    def _keyless(self, row: object) -> None:
-        text = orjson.dumps(row).decode()
-        self.unreadable.append(Unreadable("", "", text, f"no usable {self._resource.key}, so the row has no place in its table"))
+    def _keyless(self, page: Page, place: int) -> None:
+        row = orjson.loads(page.body)[self._rows][place - 1]
+        error = f"no usable {self._resource.key}, so the row has no place in its table"
+        self.unreadable.append(Unreadable(f"page row {place}", "", orjson.dumps(row).decode(), error))
 
     def _select(self, shape: _Shape, *, strict: bool) -> pa.Table:
         declared = {column.wire: column for column in self._resource.columns}

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
-from .crm_plus_query import BadQuery, Language, Parameter, Selection, day_parameter, parse
+from .crm_plus_query import BadQueryError, Language, Parameter, Selection, day_parameter, parse
 from .crm_plus_rows import (
     contact_item,
     contact_name,
@@ -37,7 +37,7 @@ DEFAULT_TAKE, MAXIMUM_TAKE = 10, 1_000
 DENIED = "Authorization has been denied for this request."
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """An answer in CRM+'s canonical form of an error."""
 
     def __init__(self, status: int, code: str, message: str, field: str | None = None, wait: int | None = None) -> None:
@@ -52,8 +52,8 @@ class Refusal(Exception):
         return Response(orjson.dumps(body), self.status, headers, JSON)
 
 
-def _not_found() -> Refusal:
-    return Refusal(404, "NOT_FOUND", "The requested record was not found.")
+def _not_found() -> RefusalError:
+    return RefusalError(404, "NOT_FOUND", "The requested record was not found.")
 
 
 class HourlyBudget:
@@ -149,7 +149,7 @@ class CrmPlusApi:
             "POST",
             "/api/ContactIndividual/Query",
             "Contact",
-            self._querier(self._individuals, lambda row: encode(individual_row(row))),
+            self._querier(self._individuals, individual_row),
         )
         for resource in (self._schedules, self._projects, self._campaigns):
             add("POST", f"/api/{resource.name}/Query", resource.name, self._querier(resource))
@@ -182,7 +182,7 @@ class CrmPlusApi:
         async def respond(request: Request) -> Response:
             if request.method != method:
                 self._requests.other("crm_plus", request)
-                response = Refusal(405, "METHOD_NOT_ALLOWED", f"{request.method} is not offered here.").response()
+                response = RefusalError(405, "METHOD_NOT_ALLOWED", f"{request.method} is not offered here.").response()
             else:
                 self._requests.documented("crm_plus", route)
                 response = await self._respond(request, refusals, answer)
@@ -197,24 +197,24 @@ class CrmPlusApi:
         try:
             self._strike_before(refusals)
             response = await answer(request)
-        except BadQuery as bad:
-            response = Refusal(400, "BAD_REQUEST", str(bad), bad.field).response()
-        except Refusal as refusal:
+        except BadQueryError as bad:
+            response = RefusalError(400, "BAD_REQUEST", str(bad), bad.field).response()
+        except RefusalError as refusal:
             response = refusal.response()
         return await spoil(response, self._faults, self._world.options.stall_seconds)
 
     def _strike_before(self, refusals: Sequence[str]) -> None:
         if not self.budget.spend():
-            raise Refusal(429, "RATE_LIMITED", "The hourly request limit is exceeded.", wait=self.budget.wait())
+            raise RefusalError(429, "RATE_LIMITED", "The hourly request limit is exceeded.", wait=self.budget.wait())
         faults = self._faults
         if not faults.rates:
             return
         if any(faults.strikes(refusal) for refusal in refusals):
-            raise Refusal(403, "FORBIDDEN", "The key's permission group may not read this resource.")
+            raise RefusalError(403, "FORBIDDEN", "The key's permission group may not read this resource.")
         if faults.strikes("crm_plus_429"):
-            raise Refusal(429, "RATE_LIMITED", "The hourly request limit is exceeded.", wait=1)
+            raise RefusalError(429, "RATE_LIMITED", "The hourly request limit is exceeded.", wait=1)
         if faults.strikes("crm_plus_5xx"):
-            raise Refusal(faults.one_of(500, 502, 503, 520), "INTERNAL_ERROR", "Something went wrong.")
+            raise RefusalError(faults.one_of(500, 502, 503, 520), "INTERNAL_ERROR", "Something went wrong.")
         if faults.strikes("moving_rows"):
             self._simulation.changes.move_rows()
 
@@ -239,11 +239,11 @@ class CrmPlusApi:
         body = await _body(request)
         groups = body.get("groups") or []
         if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
-            raise BadQuery("groups", "groups must be a list of objects.")
+            raise BadQueryError("groups", "groups must be a list of objects.")
         groups = [{str(key).lower(): value for key, value in group.items()} for group in groups]
         take = _whole(request, "take", DEFAULT_TAKE)
         if take > MAXIMUM_TAKE:
-            raise BadQuery("take", f"take must not be above {MAXIMUM_TAKE}.")
+            raise BadQueryError("take", f"take must not be above {MAXIMUM_TAKE}.")
         return Query(
             _whole(request, "skip", 0),
             take,
@@ -279,16 +279,14 @@ class CrmPlusApi:
 
     def _refuse_poisoned(self, resource: Resource, ids: Sequence[int]) -> None:
         if self._faults.rates and any(self._faults.poisoned(f"CRM+ {resource.name}", id) for id in ids):
-            raise Refusal(500, "INTERNAL_ERROR", "A record could not be serialized.")
+            raise RefusalError(500, "INTERNAL_ERROR", "A record could not be serialized.")
 
     async def _query_designations(self, request: Request) -> Response:
         """One row for each part of a gift; the parts of a gift follow each other."""
         world = self._world
         query = await self._parse(request, self._designations)
         ids, start = self._selected(self._designations, query)
-        parts = [
-            (id, part) for id in ids[start:] for part in range(len(designation_shares(world, world.crm_gifts[id])))
-        ]
+        parts = [(id, part) for id in ids[start:] for part in range(len(designation_shares(world.crm_gifts[id])))]
         if query.descending:
             parts.reverse()
         wanted = parts[query.skip : query.skip + query.take]
@@ -356,9 +354,9 @@ async def _body(request: Request) -> dict[str, Any]:
     try:
         body = orjson.loads(text) if text else {}
     except orjson.JSONDecodeError:
-        raise BadQuery("body", "The body is not valid JSON.") from None
+        raise BadQueryError("body", "The body is not valid JSON.") from None
     if not isinstance(body, dict):
-        raise BadQuery("body", "The body must be an object.")
+        raise BadQueryError("body", "The body must be an object.")
     return {str(key).lower(): value for key, value in body.items()}
 
 
@@ -367,7 +365,7 @@ def _whole(request: Request, name: str, default: int) -> int:
     if text is None:
         return default
     if not text.isdecimal():
-        raise BadQuery(name, f"'{text}' is not a valid {name}.")
+        raise BadQueryError(name, f"'{text}' is not a valid {name}.")
     return int(text)
 
 

@@ -35,7 +35,7 @@ _SAME = {
 _WITHOUT_VALUE = {"IsKnown", "IsNotKnown", "IsTrue", "IsFalse"}
 
 
-class BadQuery(Exception):
+class BadQueryError(Exception):
     """A query that CRM+ refuses."""
 
     def __init__(self, field: str, message: str) -> None:
@@ -110,6 +110,8 @@ def parse(language: Language, groups: list[Any]) -> Selection:
     for group in filled:
         tests: list[Test] = []
         for condition in group["conditions"]:
+            if not isinstance(condition, dict):
+                raise BadQueryError("conditions", "A condition must be an object.")
             condition = {str(key).lower(): value for key, value in condition.items()}
             test = _test(language, condition)
             operator = condition["operator"]
@@ -133,9 +135,9 @@ def _test(language: Language, condition: dict[str, Any]) -> Test:
     name, operator = condition.get("parameter"), condition.get("operator")
     parameter = language.parameters.get(str(name))
     if parameter is None:
-        raise BadQuery("parameter", f"'{name}' is not a valid parameter.")
+        raise BadQueryError("parameter", f"'{name}' is not a valid parameter.")
     if operator not in OPERATORS[parameter.kind]:
-        raise BadQuery("operator", f"'{operator}' is not a valid operator for '{name}'.")
+        raise BadQueryError("operator", f"'{operator}' is not a valid operator for '{name}'.")
     get = parameter.get
     if operator == "IsTrue":
         return lambda row: bool(get(row))
@@ -150,7 +152,7 @@ def _test(language: Language, condition: dict[str, Any]) -> Test:
         return lambda row: str(get(row)).lower() in values
     value = condition.get("value")
     if value is None or value == "":
-        raise BadQuery("value", f"'{name}' needs a value.")
+        raise BadQueryError("value", f"'{name}' needs a value.")
     if parameter.kind in ("String", "List"):
         return _text_test(get, str(operator), str(value).lower())
     return _comparison(parameter, str(operator), value, condition.get("secondaryvalue"))
@@ -202,7 +204,7 @@ def _value(parameter: Parameter, value: Any) -> tuple[Any, bool]:
             text = datetime.strptime(text, "%m/%d/%Y").replace(tzinfo=UTC).isoformat()[:10]
         instant = parse_instant(text)
     except (ValueError, TypeError):
-        raise BadQuery("value", f"'{value}' is not a valid value.") from None
+        raise BadQueryError("value", f"'{value}' is not a valid value.") from None
     if parameter.day_only:
         # the day that was written, whatever time and zone follow
         return parse_instant(text[:10]) // DAY, False

@@ -24,7 +24,7 @@ DEFAULT_TAKE = 10
 Key = Callable[[Any], Any]
 
 
-class Problem(Exception):
+class ProblemError(Exception):
     """An answer in the form of RFC 7807."""
 
     def __init__(self, status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> None:
@@ -37,13 +37,13 @@ class Problem(Exception):
         return Response(orjson.dumps(body), self.status, self.headers, "application/problem+json; charset=utf-8")
 
 
-def _not_found() -> Problem:
-    return Problem(404, "Not Found", "The requested record was not found.")
+def _not_found() -> ProblemError:
+    return ProblemError(404, "Not Found", "The requested record was not found.")
 
 
 @dataclass(frozen=True)
 class Resource:
-    """A table as the list endpoints see it. A sort key of None means the order of ids, which is also that of creation."""
+    """A table as the list endpoints see it. A sort key of None is the order of ids, which is also that of creation."""
 
     name: str
     table: Table[Any]
@@ -158,7 +158,7 @@ class RaiseApi:
         async def respond(request: Request) -> Response:
             if request.method != method:
                 self._requests.other("raise", request)
-                problem = Problem(
+                problem = ProblemError(
                     405, "Method Not Allowed", f"{request.method} is not offered here.", {"Allow": method}
                 )
                 return problem.response(request.url.path)
@@ -166,7 +166,7 @@ class RaiseApi:
             try:
                 self._strike_before(request, refusals)
                 response = await answer(request)
-            except Problem as problem:
+            except ProblemError as problem:
                 response = problem.response(request.url.path)
             return await spoil(response, self._faults, self._world.options.stall_seconds)
 
@@ -175,16 +175,16 @@ class RaiseApi:
     def _strike_before(self, request: Request, refusals: Sequence[str]) -> None:
         faults = self._faults
         if request.headers.get("authorization") != f"Bearer {self._token}" or faults.strikes("raise_401"):
-            raise Problem(401, "Unauthorized", "The token is missing, malformed, expired or revoked.")
+            raise ProblemError(401, "Unauthorized", "The token is missing, malformed, expired or revoked.")
         if not faults.rates:
             return
         if any(faults.strikes(refusal) for refusal in refusals):
-            raise Problem(403, "Forbidden", "The token may not read this resource.")
+            raise ProblemError(403, "Forbidden", "The token may not read this resource.")
         if faults.strikes("raise_429"):
             headers = {"Retry-After": "1"} if faults.one_of(0, 1) else None
-            raise Problem(429, "Too Many Requests", "The organization sends too many requests.", headers)
+            raise ProblemError(429, "Too Many Requests", "The organization sends too many requests.", headers)
         if faults.strikes("raise_5xx"):
-            raise Problem(faults.one_of(500, 502, 503), "Server Error", "Something went wrong.")
+            raise ProblemError(faults.one_of(500, 502, 503), "Server Error", "Something went wrong.")
         if faults.strikes("moving_rows"):
             self._simulation.changes.move_rows()
 
@@ -217,7 +217,7 @@ class RaiseApi:
         def number(name: str, default: int) -> int:
             text = query.get(name, "")
             if text and not text.lstrip("-").isdecimal():
-                raise Problem(400, "Bad Request", f"The value '{text}' is not valid for {name}.")
+                raise ProblemError(400, "Bad Request", f"The value '{text}' is not valid for {name}.")
             return max(0, int(text)) if text else default
 
         return Paging(
@@ -240,7 +240,7 @@ class RaiseApi:
             ids = [id for id in ids if paging.filter in str(resource.text(table[id])).lower()]
         wanted = page(ids, paging.skip, min(paging.take, self._world.options.raise_take_cap), descending)
         if self._faults.rates and any(self._faults.poisoned(resource.name, id) for id in wanted):
-            raise Problem(500, "Server Error", "A record could not be serialized.")
+            raise ProblemError(500, "Server Error", "A record could not be serialized.")
         if paging.details and resource.name == "Gift":
             rows = [gift_json(self._world, table[id], details=True) for id in wanted]
         else:
@@ -251,7 +251,7 @@ class RaiseApi:
     def _sorted(resource: Resource, sort_by: str, ids: Sequence[int]) -> Sequence[int]:
         name = sort_by.lower()
         if name not in resource.sort_keys:
-            raise Problem(400, "Bad Request", f"The value '{sort_by}' is not valid for SortBy.")
+            raise ProblemError(400, "Bad Request", f"The value '{sort_by}' is not valid for SortBy.")
         key = resource.sort_keys[name]
         if key is None:
             return ids
@@ -268,7 +268,7 @@ class RaiseApi:
             if row is None:
                 raise _not_found()
             if self._faults.poisoned(resource.name, id):
-                raise Problem(500, "Server Error", "A record could not be serialized.")
+                raise ProblemError(500, "Server Error", "A record could not be serialized.")
             if resource.name == "Gift":
                 return Response(gift_json(self._world, row, details=True), media_type=JSON)
             return Response(resource.table.encoded(id), media_type=JSON)
@@ -314,23 +314,26 @@ async def _body(request: Request) -> dict[str, Any]:
     try:
         body = orjson.loads(text) if text else {}
     except orjson.JSONDecodeError:
-        raise Problem(400, "Bad Request", "The body is not valid JSON.") from None
+        raise ProblemError(400, "Bad Request", "The body is not valid JSON.") from None
     if not isinstance(body, dict):
-        raise Problem(400, "Bad Request", "The body must be an object.")
+        raise ProblemError(400, "Bad Request", "The body must be an object.")
     return body
 
 
 def _whole(body: dict[str, Any], name: str, default: int) -> int:
     value = body.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise Problem(400, "Bad Request", f"The value of {name} is not valid.")
+        raise ProblemError(400, "Bad Request", f"The value of {name} is not valid.")
     return max(0, value)
 
 
 def _conditions(resource: Resource, group: Any) -> list[Callable[[Any], bool]]:
     if not isinstance(group, dict):
-        raise Problem(400, "Bad Request", "A group must be an object.")
-    return [_condition(resource, condition) for condition in group.get("conditions") or []]
+        raise ProblemError(400, "Bad Request", "A group must be an object.")
+    conditions = group.get("conditions") or []
+    if not all(isinstance(condition, dict) for condition in conditions):
+        raise ProblemError(400, "Bad Request", "A condition must be an object.")
+    return [_condition(resource, condition) for condition in conditions]
 
 
 def _condition(resource: Resource, condition: dict[str, Any]) -> Callable[[Any], bool]:
@@ -342,10 +345,10 @@ def _condition(resource: Resource, condition: dict[str, Any]) -> Callable[[Any],
         states = GIFT_STATES if resource.name == "Gift" else SCHEDULE_STATES
         labels = condition.get("values") or [] if operator == "IsAnyOf" else [value] if operator == "Is" else None
         if labels is None:
-            raise Problem(400, "Bad Request", f"The operator '{operator}' is not valid for Status.")
+            raise ProblemError(400, "Bad Request", f"The operator '{operator}' is not valid for Status.")
         wanted = {str(label).lower() for label in labels}
         return lambda row: states[row.state].lower() in wanted
-    raise Problem(400, "Bad Request", f"The parameter '{parameter}' is not valid.")
+    raise ProblemError(400, "Bad Request", f"The parameter '{parameter}' is not valid.")
 
 
 def _created(operator: str, value: Any, second: Any) -> Callable[[Any], bool]:
@@ -353,7 +356,7 @@ def _created(operator: str, value: Any, second: Any) -> Callable[[Any], bool]:
         low = parse_instant(str(value))
         high = parse_instant(str(second)) + DAY if operator == "Between" else 0
     except ValueError:
-        raise Problem(400, "Bad Request", f"The value '{value}' is not a date.") from None
+        raise ProblemError(400, "Bad Request", f"The value '{value}' is not a date.") from None
     tests: dict[str, Callable[[Any], bool]] = {
         "GreaterThanOrEqual": lambda row: row.created >= low,
         "GreaterThan": lambda row: row.created > low,
@@ -363,5 +366,5 @@ def _created(operator: str, value: Any, second: Any) -> Callable[[Any], bool]:
         "Is": lambda row: low <= row.created < low + DAY,
     }
     if operator not in tests:
-        raise Problem(400, "Bad Request", f"The operator '{operator}' is not valid for Create Date.")
+        raise ProblemError(400, "Bad Request", f"The operator '{operator}' is not valid for Create Date.")
     return tests[operator]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -62,4 +63,5 @@ def serve(
             on_ready(sandbox.control.info(f"http://{HOST}:{listener.getsockname()[1]}"))
         # answers that are cut on purpose would fill the log
         config = uvicorn.Config(sandbox.app, log_config=None, log_level="critical", access_log=False, lifespan="off")
-        uvicorn.Server(config).run(sockets=[listener])
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])

@@ -19,7 +19,7 @@ Row = TypeVar("Row", bound=HasId)
 class EncodedBytes:
     """How many bytes of encoded rows all tables may keep together."""
 
-    def __init__(self, limit: int = 2 << 30) -> None:
+    def __init__(self, limit: int = 3 << 30) -> None:
         self.left = limit
 
 

@@ -13,6 +13,9 @@ from .world.state import World
 LATE_AFTER_HOURS = 24
 MISSING_AFTER_HOURS = 72
 
+_NOT_JUDGED = ("test_mode", "deleted")
+"""Statuses of donors whose CRM+ record is of no consequence."""
+
 
 def by_age(since: int, now: int) -> str:
     """The status of a record that should be in CRM+ and is not."""
@@ -64,11 +67,14 @@ def _donors(world: World) -> dict[str, dict[str, Any]]:
         if status == BY_AGE:
             assert donor.expected_since is not None
             status = by_age(donor.expected_since, world.now)
-        donors[str(donor.id)] = {"status": status, "crm_id": donor.crm_id, "situation": donor.situation}
-        if donor.expected_since is not None and donor.status == BY_AGE:
-            donors[str(donor.id)]["expected_since"] = iso_z(donor.expected_since)
-    for id, donor in world.vanished.donors.items():
-        donors[str(id)] = {"status": "deleted", "crm_id": donor.crm_id, "situation": "vanished"}
+        answer: dict[str, Any] = {"status": status, "situation": donor.situation}
+        if status not in _NOT_JUDGED:
+            answer["crm_id"] = donor.crm_id
+        if donor.status == BY_AGE and donor.expected_since is not None:
+            answer["expected_since"] = iso_z(donor.expected_since)
+        donors[str(donor.id)] = answer
+    for id in world.vanished.donors:
+        donors[str(id)] = {"status": "deleted", "situation": "vanished"}
     return donors
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import orjson
 
-from ingestion.envelope import Envelope
+from ingestion.envelope import page_of
 from ingestion.errors import SourceError
 from ingestion.http import Patience, ReadClient
 from ingestion.pages import Page, keyset_pages, offset_pages
@@ -42,11 +42,9 @@ class CrmPlusClient:
             reads=READS,
             patience=patience or Patience(),
         )
-        self._envelope = Envelope("CRM+", ROWS)
 
     def close(self) -> None:
         self.http.close()
-        self._envelope.close()
 
     def pages(self, resource: CrmPlusResource) -> Iterator[Page]:
         """Every page of a collection: above the last id where the API can be asked so, else by `skip` over the ids."""
@@ -65,7 +63,7 @@ class CrmPlusClient:
 
     def _single(self, resource: CrmPlusResource) -> Page:
         """A resource that is one object, as the only row of an envelope."""
-        return self._envelope.page(resource, f'{{"{ROWS}":[{self.http.get(resource.path)}],"total":1}}')
+        return page_of("CRM+", resource, ROWS, f'{{"{ROWS}":[{self.http.get(resource.path)}],"total":1}}')
 
     def _page_above(self, resource: CrmPlusResource, conditions: list[dict[str, str]]) -> Page:
         page = self._query(resource, resource.path, 0, conditions, archived=True)
@@ -83,7 +81,7 @@ class CrmPlusClient:
         }
         if resource.archived_by_set_difference:
             body["includeArchived"] = archived
-        return self._envelope.page(resource, self.http.query(path, {"skip": skip, "take": _MOST_PER_PAGE}, body))
+        return page_of("CRM+", resource, ROWS, self.http.query(path, {"skip": skip, "take": _MOST_PER_PAGE}, body))
 
     def _with_archive_state(
         self, resource: CrmPlusResource, path: str, page: Page, conditions: list[dict[str, str]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ingestion.envelope import Envelope
+from ingestion.envelope import page_of
 from ingestion.errors import RequestRejected
 from ingestion.http import Patience, ReadClient
 from ingestion.pages import Page, offset_pages
@@ -37,11 +37,9 @@ class RaiseClient:
             requests_per_second=organization.raise_requests_per_second,
             patience=patience or Patience(),
         )
-        self._envelope = Envelope("Raise", ROWS)
 
     def close(self) -> None:
         self.http.close()
-        self._envelope.close()
 
     def pages(self, resource: RaiseResource) -> Iterator[Page]:
         """Every page of a collection, in an order that changes as little as the API allows."""
@@ -62,4 +60,4 @@ class RaiseClient:
             params |= {"SortBy": sort_by, "Descending": "false"}
         if resource.details:
             params["IncludeDetails"] = "true"
-        return self._envelope.page(resource, self.http.get(resource.path, params))
+        return page_of("Raise", resource, ROWS, self.http.get(resource.path, params))

@@ -9,8 +9,8 @@ from ingestion.sandbox.clock import DAY, HOUR, MINUTE
 from .donors import new_donor
 from .events import EventLog
 from .gifts import gift_arrives, ordinary_gift, put_under
-from .organization import TURNS_OFF, TURNS_ON
-from .records import BY_AGE, BY_CAMPAIGN, BY_IDS, CANCELLED, DECLINED, REFUNDED, Donor, Gift, Schedule
+from .organization import GENERAL_PROJECT, TURNS_OFF, TURNS_ON
+from .records import BY_AGE, BY_CAMPAIGN, BY_IDS, CANCELLED, DECLINED, REFUNDED, CrmGift, Donor, Gift, Schedule
 from .schedules import cancel, end, new_schedule
 from .state import World
 from .sync import arrive, lag, merge_contacts, reverse, transfer_schedule
@@ -37,7 +37,7 @@ class Changes:
             world.campaigns.touch(campaign.id)
 
     def move_rows(self) -> None:
-        """One gift appears and another vanishes, as may happen between two pages of a read."""
+        """On each side one gift appears and another vanishes, as may happen between two pages of a read."""
         world = self._world
         donor = None if world.scale.bare else self._quiet_donor()
         gone = self._quiet_gift()
@@ -51,6 +51,11 @@ class Changes:
         world.remove_gift(gone.id)
         world.vanished.unsettled_gifts.add(gone.id)
         world.vanished.unsettled_crm_gifts.update(gone.crm_ids)
+        stranger = world.new_contact(created=world.now)
+        world.new_crm_gift(stranger.id, 5_137, None, created=world.now).project_id = GENERAL_PROJECT
+        crm_gone = self._strangers_gift()
+        if crm_gone is not None:
+            world.crm_gifts.remove(crm_gone.id)
 
     # Planning
 
@@ -103,6 +108,15 @@ class Changes:
             gift = gifts[gifts.ids[int(self._world.random.random() * len(gifts))]]
             donor = donors[gift.donor_id]
             if gift.situation == gift.status == "matched" and donor.situation == donor.status == "linked":
+                return gift
+        return None
+
+    def _strangers_gift(self) -> CrmGift | None:
+        """A CRM+ gift that has nothing to do with Raise."""
+        gifts = self._world.crm_gifts
+        for _ in range(500):
+            gift = gifts[gifts.ids[int(self._world.random.random() * len(gifts))]]
+            if gift.kind == "Check" and gift.source is None:
                 return gift
         return None
 
@@ -191,7 +205,7 @@ class Changes:
         schedule = new_schedule(world, donor, world.now)
         schedule.id = world.next_id("schedule")
         schedule.situation, schedule.status = "new_schedule", BY_AGE
-        world.schedules.add(schedule)
+        world.add_schedule(schedule)
         self._log.schedule(20, schedule, world.now)
 
         def sync() -> None:
@@ -278,11 +292,8 @@ class Changes:
     def _delete_schedule(self) -> None:
         world = self._world
         schedule = self._quiet_schedule()
-        if schedule is None:
-            return
-        world.schedules.remove(schedule.id)
-        if world.was_seen(schedule.created):
-            world.vanished.schedules[schedule.id] = schedule
+        if schedule is not None and world.was_seen(schedule.created):
+            world.vanished.schedules[schedule.id] = world.schedules.remove(schedule.id)
 
     def _cancel_schedule(self) -> None:
         world = self._world
@@ -301,5 +312,5 @@ class Changes:
         donor = self._quiet_donor()
         if donor is not None:
             donor.modified = self._world.now
-            self._world.donors.touch(donor.id)
+            self._world.touch_donor(donor.id)
             self._log.donor(31, donor, self._world.now)

@@ -478,7 +478,7 @@ def plant_donors(plant: Planting) -> None:
         drawn.extend((START - int((low + draw() * (high - low)) * HOUR), situation) for _ in range(count))
     while len(drawn) < world.scale.donors:
         recency = draw()
-        drawn.append((START - int(2 * HOUR + recency * recency * 1_300 * DAY), _LINKED))
+        drawn.append((START - int(2 * HOUR + recency**1.3 * 1_300 * DAY), _LINKED))
     drawn.sort(key=lambda item: item[0])
     for created, situation in drawn:
         donor = new_donor(world, created)

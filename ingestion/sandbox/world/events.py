@@ -9,6 +9,7 @@ import orjson
 
 from ingestion.sandbox.clock import DAY, HOUR, MINUTE, START, varied
 from ingestion.sandbox.raise_rows import campaign_row, donor_row, gift_row, schedule_row
+from ingestion.sandbox.table import Row, Table
 
 from .records import CANCELLED, Delivery, Donor, Gift, Schedule, Webhook
 from .state import World
@@ -54,7 +55,10 @@ EVIDENCE = {
 """What a log with all of LABELS proves about each event type."""
 
 HISTORY = 14 * DAY
-"""How far back the log reaches when a world begins."""
+"""How far back the log reaches when a world begins,"""
+
+RETAINED = 4_000
+"""and of how many gifts, donors and schedules, at the most."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,7 @@ def log_history(log: EventLog) -> None:
     """Fill the log with what happened before the world begins."""
     world = log.world
     since = START - HISTORY
-    gifts = [gift for gift in world.gifts if gift.created >= since]
+    gifts = [gift for gift in _latest(world.gifts) if gift.created >= since]
     for number, gift in enumerate(gifts):
         if gift.is_test:
             continue
@@ -182,19 +186,23 @@ def log_history(log: EventLog) -> None:
             # two updates, logged in the wrong order
             log.gift(11, gift, gift.created + 9 * MINUTE, modified=gift.created + 8 * MINUTE)
             log.gift(11, gift, gift.created + 10 * MINUTE, modified=gift.created + 7 * MINUTE)
-    for donor in world.donors:
+    for donor in _latest(world.donors):
         if donor.created >= since:
             log.donor(30, donor, donor.created)
     living = [donor for donor in world.donors if donor.situation == "linked"][:60:2]
     for number, donor in enumerate(living):
         log.donor(31, donor, START - (40 + number * 5) * HOUR)
-    for schedule in world.schedules:
+    for schedule in _latest(world.schedules):
         if schedule.created >= since:
             log.schedule(20, schedule, schedule.created)
         if schedule.state == CANCELLED and schedule.modified >= since:
             log.schedule(22, schedule, schedule.modified)
     _log_staples(log)
     log.write()
+
+
+def _latest(table: Table[Row]) -> list[Row]:
+    return [table[id] for id in table.ids[-RETAINED:]]
 
 
 def _log_staples(log: EventLog) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingestion.sandbox.clock import DAY, HOUR, MINUTE, START
+from ingestion.sandbox.crm_plus_rows import REVERSING
 
 from .donors import LATE_AGE, PENDING_AGE, Planting
 from .organization import (
@@ -13,12 +14,14 @@ from .organization import (
     CLEAN_WATER,
     CLEAN_WATER_TWIN,
     EMERGENCY_RELIEF,
+    GENERAL_PROJECT,
     OLD_IMPORT,
     OUTAGE,
     PEER_FUNDRAISERS,
     RAISE_PROJECTS,
     TURNS_OFF,
     TURNS_ON,
+    crm_project,
     segment_of,
 )
 from .records import (
@@ -138,7 +141,7 @@ def _split(world: World, gift: Gift) -> None:
         ((first, gift.project_id), (gift.cents - first, gift.second_project_id)), start=1
     ):
         row = transfer(world, gift, cents, suffix=f"-{number}")
-        row.project_id, row.second_project_id = project + 40, 0
+        row.project_id, row.second_project_id = crm_project(project), 0
 
 
 def _without_pair(world: World, gift: Gift) -> None:
@@ -310,6 +313,8 @@ def _plant_situations(plant: Planting, ordinary: list[Gift], syncs: dict[int, St
         if situation.age is not None:
             low, high = situation.age
             gift.created = gift.modified = START - int((low + draw() * (high - low)) * HOUR)
+        if situation.status == BY_AGE and gift.campaign_id == TURNS_OFF:
+            put_under(gift, ALWAYS_ON[0], BY_IDS)
         situation.prepare(world, gift)
         if gift.created < plain[gift.donor_id].created:
             gift.donor_id = veterans[int(draw() * len(veterans))].id
@@ -323,14 +328,19 @@ def _plant_orphans(world: World) -> None:
         number += 2
         contact = world.new_contact()
         row = world.new_crm_gift(contact.id, 4_200, None, created=contact.created + DAY)
-        row.source, row.transaction_id, row.project_id = world.reference_source(), str(number), 41
+        row.source, row.transaction_id, row.project_id = world.reference_source(), str(number), GENERAL_PROJECT
         row.situation = "orphan"
         if count % 3 == 0:
             back = world.new_crm_gift(contact.id, -4_200, None, created=contact.created + 2 * DAY)
-            back.kind, back.reversed_id, back.project_id = "Reversing Transaction", row.id, 41
+            back.kind, back.reversed_id, back.project_id = REVERSING, row.id, GENERAL_PROJECT
     for source, transaction in (("RaiseDonors", "legacy-import"), ("Classy", "100002"), (None, "100003")):
         row = world.new_crm_gift(world.new_contact().id, 3_300, None, created=START - 90 * DAY)
-        row.source, row.transaction_id, row.project_id, row.situation = source, transaction, 41, "looks_like_orphan"
+        row.source, row.transaction_id, row.project_id, row.situation = (
+            source,
+            transaction,
+            GENERAL_PROJECT,
+            "looks_like_orphan",
+        )
 
 
 def _plant_noise(plant: Planting) -> None:
@@ -344,4 +354,4 @@ def _plant_noise(plant: Planting) -> None:
         cents = 100 * (5 + int(draw() * 400)) + 37
         row = world.new_crm_gift(pool[int(draw() * len(pool))], cents, None, created=START - int(draw() * 1_200 * DAY))
         row.kind = ("Check", "Cash", "Stock", "Electronic Funds Transfer")[int(draw() * 4)]
-        row.project_id = 41
+        row.project_id = GENERAL_PROJECT

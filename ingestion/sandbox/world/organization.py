@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ingestion.sandbox.clock import DAY, START
+from ingestion.sandbox.crm_plus_rows import COSTS_PROJECT_ID
 
 from .records import Campaign, CrmCampaign, Project, Segment, Webhook
 from .state import World
@@ -58,6 +59,10 @@ RAISE_PROJECTS = (1, 3, 4, 5)
 """Raise project ids that gifts are given to; CRM+ numbers the same projects from 41."""
 
 
+GENERAL_PROJECT = 41
+"""The CRM+ project of gifts that are for nothing in particular."""
+
+
 def crm_project(raise_project_id: int) -> int:
     """The CRM+ id of a Raise project."""
     return raise_project_id + 40 if raise_project_id else 0
@@ -82,8 +87,7 @@ def furnish(world: World) -> None:
     for id, name, code in _PROJECTS:
         world.projects.add(Project(id, name, code, founded))
         world.crm_projects.add(Project(crm_project(id), name, code, founded))
-    world.crm_projects.add(Project(90, "Processing Fees", "CREDITCARDCOSTS", founded))
-    world.past_outages[EMERGENCY_RELIEF] = OUTAGE
+    world.crm_projects.add(Project(COSTS_PROJECT_ID, "Processing Fees", "CREDITCARDCOSTS", founded))
     for webhook in (
         Webhook(31, "Warehouse feed", RECOMMENDED_EVENTS, 1, founded + 90 * DAY),
         Webhook(32, "All Raise events", ALL_EVENTS, 1, founded + 200 * DAY),

@@ -1,8 +1,8 @@
 """What the simulated organization is made of. A record carries the situation it was planted in, and so its truth.
 
-`status` of a donor, gift or schedule is the reconciliation status that a correct warehouse must give it. Two values are
-not statuses but ask for the clock: `BY_AGE` (expected in CRM+ and not there yet) and `BY_CAMPAIGN` (the same, unless the
-campaign was known not to sync).
+`status` of a donor, gift or schedule is the reconciliation status that a correct warehouse must give it. Two values
+are not statuses but ask for the clock: `BY_AGE` (expected in CRM+ and not there yet) and `BY_CAMPAIGN` (the same,
+unless the campaign was known not to sync).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Recurring gifts: every situation of their reconciliation, planted by name on donors about whom nothing else is odd."""
+"""Recurring gifts: every situation of their reconciliation, planted on donors about whom nothing else is odd."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ingestion.sandbox.clock import DAY, HOUR, MINUTE, START
 
 from .donors import LATE_AGE, NO_CONTACT, OLD, PENDING_AGE, Planting
-from .organization import ALWAYS_ON, PEER_FUNDRAISERS, RAISE_PROJECTS, segment_of
+from .organization import ALWAYS_ON, GENERAL_PROJECT, PEER_FUNDRAISERS, RAISE_PROJECTS, segment_of
 from .records import (
     ACTIVE,
     AWAITING,
@@ -111,7 +111,7 @@ def _duplicate(world: World, schedule: Schedule) -> None:
         project_id=schedule.project_id,
         crm_id=row.id,
     )
-    world.schedules.add(twin)
+    world.add_schedule(twin)
 
 
 def _ended_at_once(world: World, schedule: Schedule) -> None:
@@ -211,14 +211,14 @@ def plant_schedules(plant: Planting) -> None:
         schedule.situation, schedule.status = situation.name, situation.status
         drafts.append((schedule, situation))
     drafts.sort(key=lambda draft: draft[0].created)
-    for schedule, situation in drafts:
+    for schedule, planted in drafts:
         schedule.id = world.next_id("schedule")
         world.next_id("schedule")  # the next id may become its twin's
-        if situation is not None:
+        if planted is not None:
             status = schedule.status
-            situation.build(world, schedule)
+            planted.build(world, schedule)
             schedule.status = status
-        world.schedules.add(schedule)
+        world.add_schedule(schedule)
     _plant_orphans(world)
 
 
@@ -260,6 +260,6 @@ def _plant_orphans(world: World) -> None:
 def _stranger(world: World) -> CrmSchedule:
     created = START - int(world.random.random() * 900 * DAY) - 5 * DAY
     row = CrmSchedule(world.next_id("crm_schedule"), created, created, world.new_contact().id, 3_000, "Monthly")
-    row.project_id = 41
+    row.project_id = GENERAL_PROJECT
     world.crm_schedules.add(row)
     return row

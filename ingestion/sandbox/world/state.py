@@ -136,15 +136,15 @@ class World:
         self.donors: Table[Donor] = Table(lambda row: encode(donor_row(row)), budget)
         self.gifts: Table[Gift] = Table(lambda row: gift_json(self, row, details=False), budget)
         self.schedules: Table[Schedule] = Table(lambda row: encode(schedule_row(self, row)), budget)
-        self.contacts: Table[Contact] = Table(lambda row: encode(contact_row(self, row)), budget)
-        self.crm_gifts: Table[CrmGift] = Table(lambda row: encode(crm_gift_row(self, row)), budget)
+        self.contacts: Table[Contact] = Table(lambda row: contact_row(self, row), budget)
+        self.crm_gifts: Table[CrmGift] = Table(lambda row: crm_gift_row(self, row), budget)
         self.crm_schedules: Table[CrmSchedule] = Table(lambda row: encode(crm_schedule_row(self, row)), budget)
         self.crm_projects: Table[Project] = Table(lambda row: encode(crm_project_row(row)), budget)
         self.crm_campaigns: Table[CrmCampaign] = Table(lambda row: encode(crm_campaign_row(row)), budget)
         self.gifts_of: dict[int, list[int]] = {}
+        self.schedules_of: dict[int, list[int]] = {}
         self.observations: list[Observation] = []
         self.vanished = Vanished()
-        self.past_outages: dict[int, tuple[int, int]] = {}
         self.toggles: dict[int, int] = {}
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._promises = 0
@@ -230,6 +230,17 @@ class World:
         gift = self.gifts.remove(id)
         self.gifts_of[gift.donor_id].remove(id)
         return gift
+
+    def add_schedule(self, schedule: Schedule) -> None:
+        """Let Raise show a schedule that has its id."""
+        self.schedules.add(schedule)
+        self.schedules_of.setdefault(schedule.donor_id, []).append(schedule.id)
+
+    def touch_donor(self, id: int) -> None:
+        """Say that a donor changed; schedules show their whole donor."""
+        self.donors.touch(id)
+        for schedule_id in self.schedules_of.get(id, ()):
+            self.schedules.touch(schedule_id)
 
     # Time
 

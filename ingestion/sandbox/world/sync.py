@@ -74,7 +74,7 @@ def link_donor(world: World, donor: Donor) -> Contact:
     donor.crm_key, donor.crm_types = str(contact.id), ("VirtuousCRM",)
     donor.status, donor.crm_id, donor.gift_contacts = "linked", contact.id, (contact.id,)
     donor.modified = world.now
-    world.donors.touch(donor.id)
+    world.touch_donor(donor.id)
     return contact
 
 

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from ingestion.errors import (
+    AnswerNotUnderstood,
+    CredentialRefused,
+    PermissionRefused,
+    RequestRefused,
+    RequestRejected,
+    ResourceAbsent,
+    SourceBroken,
+    SourceUnreachable,
+)
+from ingestion.http import Patience, ReadClient
+from ingestion.virtuous_crm_plus.client import READS as CRM_PLUS_READS
+from ingestion.virtuous_raise.client import READS as RAISE_READS
+
+TOKEN = "marked-token"
+
+
+def client(base_url: str, waits: list[float] | None = None, **options: Any) -> ReadClient:
+    return ReadClient(
+        product="Raise",
+        base_url=base_url,
+        credential=SecretStr(TOKEN),
+        credential_name="RAISE_API_TOKEN",
+        reads=RAISE_READS,
+        patience=Patience(attempts=3, initial=0.001, longest=0.002),
+        sleep=(waits if waits is not None else []).append,
+        **options,
+    )
+
+
+@pytest.fixture
+def raise_api(httpserver: HTTPServer) -> Iterator[ReadClient]:
+    made = client(httpserver.url_for("/raise"))
+    yield made
+    made.close()
+
+
+def answers(server: HTTPServer, *responses: Response) -> None:
+    left = iter(responses)
+    server.expect_request("/raise/api/Gift/list").respond_with_handler(lambda _: next(left))
+
+
+def test_the_credential_goes_along(httpserver: HTTPServer, raise_api: ReadClient) -> None:
+    httpserver.expect_request(
+        "/raise/api/Gift/list", query_string={"Skip": "0"}, headers={"Authorization": f"Bearer {TOKEN}"}
+    ).respond_with_data('{"items": []}')
+    assert raise_api.get("/api/Gift/list", {"Skip": 0}) == '{"items": []}'
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/Raise/give"),
+        ("PUT", "/api/Campaign/7/toggle-sync"),
+        ("POST", "/api/Campaign"),
+        ("DELETE", "/api/Webhook/1"),
+        ("GET", "/api/Gift/1/refund"),
+        ("GET", "/api/Gift/list/../../Raise/give"),
+        ("POST", "/api/Gift/list"),
+    ],
+)
+def test_nothing_but_a_documented_read_is_sent(httpserver: HTTPServer, raise_api: ReadClient, method: str, path: str) -> None:
+    with pytest.raises(RequestRefused, match="was not sent"):
+        raise_api._read(method, path, None, None)
+    assert httpserver.log == []
+    assert raise_api.usage.requests == 0
+
+
+def test_the_lists_of_reads_hold_no_write() -> None:
+    assert {method for method, _ in (*RAISE_READS, *CRM_PLUS_READS)} == {"GET", "POST"}
+    assert all("uery" in path for method, path in (*RAISE_READS, *CRM_PLUS_READS) if method == "POST")
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 520])
+def test_server_errors_are_tried_again(httpserver: HTTPServer, raise_api: ReadClient, status: int) -> None:
+    answers(httpserver, Response("oops", status), Response("oops", status), Response("{}"))
+    assert raise_api.get("/api/Gift/list") == "{}"
+    assert (raise_api.usage.requests, raise_api.usage.retries) == (3, 2)
+
+
+def test_server_errors_end_with_one_line(httpserver: HTTPServer, raise_api: ReadClient) -> None:
+    answers(httpserver, *(Response("oops", 500) for _ in range(3)))
+    with pytest.raises(SourceBroken, match="Raise fails on /api/Gift/list"):
+        raise_api.get("/api/Gift/list")
+
+
+def _date(seconds: int) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "low", "high"),
+    [
+        ({"Retry-After": "847"}, 847, 847),
+        ({"Retry-After": _date(900)}, 600, 900),
+        ({"X-RateLimit-Reset": str(int(datetime.now(UTC).timestamp()) + 3000)}, 2000, 3001),
+        ({"Retry-After": "soon"}, 60, 60),
+        ({}, 60, 60),
+    ],
+)
+def test_429_is_waited_out_as_told(httpserver: HTTPServer, headers: dict[str, str], low: float, high: float) -> None:
+    waits: list[float] = []
+    api = client(httpserver.url_for("/raise"), waits)
+    answers(httpserver, Response("{}", 429, headers), Response("{}"))
+    assert api.get("/api/Gift/list") == "{}"
+    assert len(waits) == 1
+    assert low <= waits[0] <= high
+    assert api.usage.throttled_seconds == waits[0]
+    assert api.usage.retries == 0
+
+
+def test_429_is_no_fault_however_often(httpserver: HTTPServer, raise_api: ReadClient) -> None:
+    answers(httpserver, *(Response("", 429, {"Retry-After": "1"}) for _ in range(20)), Response("{}"))
+    assert raise_api.get("/api/Gift/list") == "{}"
+
+
+@pytest.mark.parametrize(
+    ("response", "error", "says"),
+    [
+        (Response("denied", 401), CredentialRefused, "check RAISE_API_TOKEN"),
+        (Response("", 403), PermissionRefused, "does not let RAISE_API_TOKEN read /api/Gift/list"),
+        (Response("", 404), ResourceAbsent, "has no /api/Gift/list"),
+        (Response('{"title": "Bad SortBy", "status": 400}', 400), RequestRejected, "400: Bad SortBy"),
+        (Response('{"error": {"code": "X", "message": "No."}}', 400), RequestRejected, "400: No."),
+        (Response("", 302, {"Location": "https://elsewhere.example.org/x"}), AnswerNotUnderstood, "redirect to elsewhere"),
+    ],
+)
+def test_what_waiting_does_not_mend_is_told_at_once(
+    httpserver: HTTPServer, raise_api: ReadClient, response: Response, error: type[Exception], says: str
+) -> None:
+    answers(httpserver, response)
+    with pytest.raises(error, match=says) as caught:
+        raise_api.get("/api/Gift/list")
+    assert "\n" not in str(caught.value)
+    assert TOKEN not in str(caught.value)
+    assert raise_api.usage.requests == 1
+
+
+def test_a_redirect_is_not_followed(httpserver: HTTPServer, raise_api: ReadClient) -> None:
+    seen: list[Request] = []
+    httpserver.expect_request("/elsewhere").respond_with_handler(lambda request: seen.append(request) or Response("{}"))
+    answers(httpserver, Response("", 307, {"Location": httpserver.url_for("/elsewhere")}))
+    with pytest.raises(AnswerNotUnderstood):
+        raise_api.get("/api/Gift/list")
+    assert seen == []
+
+
+def test_a_host_that_is_not_there(unused_tcp_port: int) -> None:
+    with pytest.raises(SourceUnreachable, match=f"Raise at 127.0.0.1:{unused_tcp_port} cannot be reached"):
+        client(f"http://127.0.0.1:{unused_tcp_port}").get("/api/Gift/list")
+
+
+def test_requests_are_paced(httpserver: HTTPServer) -> None:
+    waits: list[float] = []
+    api = client(httpserver.url_for("/raise"), waits, requests_per_second=0.1)
+    answers(httpserver, *(Response("{}") for _ in range(3)))
+    for _ in range(3):
+        api.get("/api/Gift/list")
+    assert len(waits) == 2
+    assert waits[0] == pytest.approx(10, abs=2)
+    assert waits[1] == pytest.approx(20, abs=2)

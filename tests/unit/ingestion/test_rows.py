@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ingestion.columns import Resource, declare
+from ingestion.envelope import page_of
+from ingestion.errors import AnswerNotUnderstood
+from ingestion.rows import RowReader
+
+GIFTS = Resource(
+    "gifts",
+    "/api/Gift/list",
+    declare(
+        integer="id donorId",
+        text="statusText crmKey",
+        money="amount",
+        boolean="isTestMode",
+        instant="createdDate",
+        date="date",
+        json="projects",
+    ),
+    secrets=frozenset({"securityToken"}),
+)
+NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
+GIFT: dict[str, Any] = {
+    "id": 1,
+    "donorId": 7,
+    "statusText": "Approved",
+    "crmKey": None,
+    "amount": 12.5,
+    "isTestMode": False,
+    "createdDate": "2026-03-01T10:00:00",
+    "date": "2026-03-01T23:59:00-06:00",
+    "projects": [{"projectId": 3, "amount": "$12.50"}],
+}
+
+
+@pytest.fixture
+def reader() -> Iterator[RowReader]:
+    made = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW)
+    yield made
+    made.close()
+
+
+def read(reader: RowReader, *pages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    answers = [json.dumps({"items": rows, "total": 99}) for rows in pages]
+    return reader.read([page_of("Raise", GIFTS, "items", body) for body in answers]).to_pylist()
+
+
+def test_types_follow_the_declaration(reader: RowReader) -> None:
+    (row,) = read(reader, [GIFT])
+    assert row["organization"] == "riverside"
+    assert row["amount"] == Decimal("12.50")
+    assert row["created_date"] == datetime(2026, 3, 1, 10, tzinfo=UTC)
+    assert row["date"] == date(2026, 3, 1)
+    assert json.loads(row["projects"]) == GIFT["projects"]
+    assert (row["_extracted_at"], row["_first_extracted_at"], row["_deleted_at"]) == (NOW, NOW, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "column", "value"),
+    [
+        ({"amount": "$1,200.00"}, "amount", Decimal("1200.00")),
+        ({"id": "1"}, "id", 1),
+        ({"donorId": "7.0"}, "donor_id", 7),
+        ({"isTestMode": "True"}, "is_test_mode", True),
+        ({"crmKey": 123}, "crm_key", "123"),
+        ({"createdDate": "3/1/2026 10:00:00 AM"}, "created_date", datetime(2026, 3, 1, 10, tzinfo=UTC)),
+        ({"createdDate": "0001-01-01T00:00:00"}, "created_date", None),
+    ],
+)
+def test_a_row_reads_the_same_alone_and_behind_usual_ones(change: dict[str, Any], column: str, value: object) -> None:
+    unusual = {**GIFT, **change}
+    alone = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW)
+    (by_itself,) = read(alone, [unusual])
+    assert by_itself[column] == value
+    assert alone.unreadable == []
+
+    behind = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW)
+    read(behind, [{**GIFT, "id": 100}])
+    read(behind, [{**GIFT, "id": 101}])
+    (later,) = read(behind, [unusual])
+    assert later == by_itself
+
+
+def test_a_missing_field_is_null_and_an_unknown_one_is_kept(reader: RowReader) -> None:
+    read(reader, [GIFT])
+    without = {name: value for name, value in GIFT.items() if name != "statusText"}
+    rows = read(reader, [{**without, "id": 2, "isMatched": True, "theirs": None}, {**GIFT, "id": 3, "it's": {"a": "b"}}])
+    assert [row["status_text"] for row in rows] == [None, "Approved"]
+    assert [json.loads(row["extra_fields"]) for row in rows] == [{"isMatched": True}, {"it's": {"a": "b"}}]
+    assert reader.new_fields == {"isMatched", "theirs", "it's"}
+
+
+def test_extra_fields_do_not_depend_on_the_rows_around(reader: RowReader) -> None:
+    (before,) = read(reader, [{**GIFT, "x": None}])
+    other = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW)
+    (after, _) = read(other, [{**GIFT, "x": None}, {**GIFT, "id": 2, "y": 1}])
+    assert before["_row_hash"] == after["_row_hash"]
+
+
+def test_what_cannot_be_read_is_reported_and_the_row_kept(reader: RowReader) -> None:
+    read(reader, [{**GIFT, "id": 9}])
+    rows = read(reader, [GIFT, {**GIFT, "id": 2, "amount": "a lot", "createdDate": "31/31/2026"}])
+    assert [(row["id"], row["amount"]) for row in rows] == [(1, Decimal("12.50")), (2, None)]
+    assert {(r.record_id, r.field, r.raw_text) for r in reader.unreadable} == {
+        ("2", "amount", "a lot"),
+        ("2", "created_date", "31/31/2026"),
+    }
+
+
+@pytest.mark.parametrize("key", [None, "abc", 1.5, True])
+def test_a_row_without_a_key_goes_to_quarantine(reader: RowReader, key: object) -> None:
+    read(reader, [{**GIFT, "id": 50}])
+    assert [row["id"] for row in read(reader, [{**GIFT, "id": key}, GIFT])] == [1]
+    (record,) = reader.unreadable
+    assert record.field == ""
+    assert json.loads(record.raw_text)["amount"] == 12.5
+
+
+def test_a_row_that_comes_twice_is_read_once(reader: RowReader) -> None:
+    assert len(read(reader, [GIFT, {**GIFT, "id": 2}], [{**GIFT, "id": 2}, {**GIFT, "id": 3}])) == 3
+    assert read(reader, [{**GIFT, "id": 3}]) == []
+    assert reader.rows_new == 3
+
+
+def test_secrets_are_dropped(reader: RowReader) -> None:
+    rows = read(reader, [{**GIFT, "securityToken": "hush"}]) + read(reader, [{**GIFT, "id": 2, "securityToken": "hush"}])
+    assert "hush" not in json.dumps(rows, default=str)
+    assert reader.new_fields == frozenset()
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "<html><body>Maintenance</body></html>", "[]", '{"list": []}', '{"items": null}', '{"items": {}}', '{"items": [1'],
+)
+def test_anything_but_the_envelope_is_an_error(body: str) -> None:
+    with pytest.raises(AnswerNotUnderstood, match="check the base URL"):
+        page_of("Raise", GIFTS, "items", body)
+
+
+def test_an_empty_page_is_a_page() -> None:
+    page = page_of("Raise", GIFTS, "items", '{"items": [], "total": "0"}')
+    assert (page.ids, page.total) == ((), 0)

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ingestion.errors import SettingsError
+from ingestion.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def refusal(monkeypatch: pytest.MonkeyPatch, **values: str) -> str:
+    for name, value in {"RAISE_API_TOKEN": "secret-token", **values}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        _ = load_settings().organizations
+    text = str(caught.value)
+    assert "\n" not in text
+    assert "secret-token" not in text
+    return text
+
+
+def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RAISE_API_TOKEN", ' "abc" ')
+    settings = load_settings()
+    (organization,) = settings.organizations
+    assert organization.slug == "default"
+    assert organization.raise_base_url == "https://prod-api.raisedonors.com"
+    assert organization.raise_api_token.get_secret_value() == "abc"
+    assert organization.crm_plus_api_key is None
+    assert settings.warehouse_path == tmp_path / "data/warehouse.duckdb"
+    assert settings.full_sweep_every_days == 7
+
+
+def test_dotenv_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("RAISE_API_TOKEN=abc\nCRM_PLUS_API_KEY=\nORGANIZATION=riverside\nUNRELATED=1\n")
+    (organization,) = load_settings().organizations
+    assert (organization.slug, organization.crm_plus_api_key) == ("riverside", None)
+
+
+def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAISE_API_TOKEN", "marked-token")
+    monkeypatch.setenv("CRM_PLUS_API_KEY", "marked-key")
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", "https://hooks.example.org/marked-path")
+    settings = load_settings()
+    assert "marked" not in f"{settings!r} {settings} {settings.organizations}"
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"RAISE_API_TOKEN": ""}, "RAISE_API_TOKEN is not set"),
+        ({"RAISE_BASE_URL": "http://prod-api.raisedonors.com"}, "RAISE_BASE_URL must start with https://"),
+        ({"RAISE_BASE_URL": "prod-api.raisedonors.com"}, "RAISE_BASE_URL must look like https://host"),
+        ({"CRM_PLUS_BASE_URL": "https://u:p@api.example.org"}, "CRM_PLUS_BASE_URL must not hold a user name"),
+        ({"ORGANIZATION": "River Side"}, "ORGANIZATION must be a slug"),
+        ({"RAISE_TIME_ZONE": "Mars/Base"}, "RAISE_TIME_ZONE must be a time zone name"),
+        ({"CRM_PLUS_RESERVE": "1.5"}, "CRM_PLUS_RESERVE input should be less than 1"),
+        ({"FULL_SWEEP_EVERY_DAYS": "soon"}, "FULL_SWEEP_EVERY_DAYS input should be a valid integer"),
+        ({"PUBLISHED_PATH": "data/warehouse.duckdb"}, "PUBLISHED_PATH must be another file"),
+        ({"PII_MODE": "blur"}, "PII_MODE input should be"),
+        ({"TIEOUT_NOW": "2026-03-02T06:00:00Z"}, "TIEOUT_NOW is for simulations"),
+        ({"TIEOUT_NOW": "yesterday"}, "TIEOUT_NOW input should be a valid datetime"),
+        ({"ORGANIZATIONS_FILE": "nowhere.toml"}, "ORGANIZATIONS_FILE nowhere.toml cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, values: dict[str, str], says: str) -> None:
+    assert says in refusal(monkeypatch, **values)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080/raise", "http://localhost:1", "http://[::1]:1"])
+def test_loopback_may_be_plain_http_and_have_a_clock(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("RAISE_API_TOKEN", "abc")
+    monkeypatch.setenv("RAISE_BASE_URL", url)
+    monkeypatch.setenv("CRM_PLUS_BASE_URL", url)
+    monkeypatch.setenv("TIEOUT_NOW", "2026-03-02T06:00:00")
+    settings = load_settings()
+    assert settings.organizations[0].raise_base_url == url
+    assert settings.now() == datetime(2026, 3, 2, 6, tzinfo=UTC)
+
+
+def test_organizations_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "organizations.toml").write_text(
+        '[riverside]\nraise_token_name = "RIVERSIDE_TOKEN"\nraise_time_zone = "America/Chicago"\n'
+        '[hilltop]\nraise_token_name = "HILLTOP_TOKEN"\ncrm_plus_key_name = "HILLTOP_KEY"\n'
+    )
+    for name in ("RIVERSIDE_TOKEN", "HILLTOP_TOKEN", "HILLTOP_KEY"):
+        monkeypatch.setenv(name, name.lower())
+    monkeypatch.setenv("ORGANIZATIONS_FILE", "organizations.toml")
+    riverside, hilltop = load_settings().organizations
+    assert (riverside.slug, riverside.raise_time_zone, riverside.crm_plus_api_key) == ("riverside", "America/Chicago", None)
+    assert hilltop.crm_plus_api_key is not None
+    assert hilltop.crm_plus_api_key.get_secret_value() == "hilltop_key"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is empty"),
+        ("oops", "is not TOML"),
+        ('name = "x"', "stands outside a table"),
+        ("[riverside]", "[riverside] needs raise_token_name"),
+        ('[riverside]\nraise_api_token = "abc"', "[riverside] holds raise_api_token itself"),
+        ('[riverside]\nraise_token_name = "NOT_THERE"', "NOT_THERE is not set"),
+        ('[riverside]\nraise_token_name = "RAISE_API_TOKEN"\ncolour = "red"', "[riverside] colour extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_organizations_file_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "o.toml").write_text(text)
+    assert says in refusal(monkeypatch, ORGANIZATIONS_FILE="o.toml")
