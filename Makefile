@@ -1,0 +1,65 @@
+# Needs nothing but make and a Python >=3.11,<3.14: everything else goes into .venv, from requirements.lock.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# Without bytecode every process would compile Dagster and dbt anew, which takes longer than a run.
+unexport PYTHONDONTWRITEBYTECODE
+# A checkout's own environment: not one that happens to be active.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+.PHONY: help demo run test dev lint bench lock clean
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## Reconcile a simulated organization and print the summary
+	@$(BIN)/tieout demo
+
+run: $(INSTALLED) ## Reconcile the organization that the settings name
+	@$(BIN)/tieout run
+
+dev: $(INSTALLED) ## Open the Dagster UI
+	@exec $(BIN)/tieout dev
+
+test: lint ## Lint, types and all tests: what CI runs
+	$(BIN)/pytest
+
+lint: $(INSTALLED) ## Lint, types and import walls
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --disable-progress-bar transform
+
+bench: $(INSTALLED) ## Measure a large organization
+	$(BIN)/python -m tests.bench
+
+lock: $(INSTALLED) ## Write requirements.lock anew
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+		--no-strip-extras --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--quiet --output-file requirements.lock
+
+clean: ## Remove what the commands made, the data of the demo included; other data stays
+	rm -rf $(VENV) data/demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv takes seconds; where it cannot be had or fails, pip does the same from the same lock.
+$(INSTALLED): requirements.lock pyproject.toml
+	@for candidate in python3.13 python3.12 python3.11 python3 python; do \
+		if $$candidate -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
+		then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then echo "Error: no Python >=3.11,<3.14 found: install one." >&2; exit 2; fi; \
+	echo "Installing into $(VENV) (once)"; \
+	$$python -m venv --clear $(VENV)
+	@{ $(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) \
+		&& $(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock; } \
+		|| $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

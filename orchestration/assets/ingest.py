@@ -1,0 +1,180 @@
+"""The raw tables: one multi-asset per source, from its API to its dataset.
+
+`multi_asset` instead of `dlt_assets`, because the same step also yields the checks on what it read, and because a part
+of a source must not be read without the audit row that says so.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dlt import DagsterDltTranslator
+from dagster_dlt.translator import DltResourceTranslatorData
+
+from ingestion import operations
+from ingestion.reading import Outcome
+from ingestion.settings import load_settings
+from ingestion.sources import definition, open_reading
+from orchestration.assets.common import OWNERS, guarded
+from orchestration.instance import WAREHOUSE_POOL
+from orchestration.progress import listener
+from orchestration.resources import Loader, RunOptions
+from orchestration.scope import chosen
+
+READ_COMPLETELY = "read_completely"
+
+_PRODUCTS = {"raise": "Virtuous Raise", "crm_plus": "Virtuous CRM+"}
+_SUMMED = (
+    "rows_read",
+    "rows_new",
+    "rows_changed",
+    "rows_deleted",
+    "rows_quarantined",
+    "requests",
+    "retries",
+    "throttled_seconds",
+    "seconds",
+)
+
+
+def api_key(source: str) -> dg.AssetKey:
+    return dg.AssetKey(f"{source}_api")
+
+
+def api_spec(source: str) -> dg.AssetSpec:
+    """Where the lineage starts."""
+    return dg.AssetSpec(
+        api_key(source),
+        description=f"The API of {_PRODUCTS[source]}, read only.",
+        group_name="apis",
+        kinds={"api"},
+        owners=OWNERS,
+    )
+
+
+class RawTables(DagsterDltTranslator):
+    """Names a raw table as dbt names it, so that the lineage joins by itself: dataset, then resource."""
+
+    def __init__(self, source: str, dataset: str) -> None:
+        super().__init__()
+        self.source = source
+        self.dataset = dataset
+
+    def get_asset_spec(self, data: DltResourceTranslatorData) -> dg.AssetSpec:
+        resource = data.resource
+        return (
+            super()
+            .get_asset_spec(data)
+            .replace_attributes(
+                key=dg.AssetKey([self.dataset, resource.name]),
+                deps=[api_key(self.source)],
+                description=resource.compute_table_schema().get("description"),
+                group_name=self.dataset,
+                kinds={"dlt", "duckdb"},
+                owners=OWNERS,
+            )
+        )
+
+
+def ingest_assets(source: str) -> dg.AssetsDefinition:
+    """Every raw table of a source, its operations tables included."""
+    declared = definition(source)
+    tables = RawTables(source, declared.name)
+    specs = [
+        tables.get_asset_spec(DltResourceTranslatorData(resource=resource, pipeline=None))
+        for resource in declared.resources.values()
+    ]
+
+    @dg.multi_asset(
+        name=f"ingest_{source}",
+        specs=specs,
+        check_specs=[
+            dg.AssetCheckSpec(
+                READ_COMPLETELY, asset=spec.key, description="Every row that the API has is accounted for."
+            )
+            for spec in specs
+            if _is_read(spec.key)
+        ],
+        pool=WAREHOUSE_POOL,
+    )
+    def ingest(context: dg.AssetExecutionContext, loader: Loader, options: RunOptions) -> Iterator[Any]:
+        described: dict[dg.AssetKey | None, Mapping[str, Any]] = {}
+        outcomes: dict[str, dict[str, Outcome]] = defaultdict(dict)
+        with guarded(context):
+            settings = load_settings()
+            for organization in chosen(settings, options.organization):
+                with open_reading(
+                    source,
+                    organization,
+                    settings,
+                    run_id=context.run.run_id,
+                    full=options.full,
+                    progress=listener().reading,
+                ) as reading:
+                    for result in loader.run(
+                        context,
+                        dlt_source=reading.dlt_source,
+                        dlt_pipeline=reading.pipeline,
+                        dagster_dlt_translator=tables,
+                    ):
+                        described[result.asset_key] = result.metadata or {}
+                for resource, outcome in reading.outcomes.items():
+                    outcomes[resource][organization.slug] = outcome
+        for key in (spec.key for spec in specs):
+            yield dg.MaterializeResult(
+                asset_key=key, metadata={**_table(described[key]), **_readings(outcomes[key.path[-1]])}
+            )
+            if _is_read(key):
+                yield _read_completely(key, outcomes[key.path[-1]])
+
+    return ingest
+
+
+def _is_read(key: dg.AssetKey) -> bool:
+    """Whether a table is read from the API, and not written about it."""
+    return key.path[-1] not in operations.TABLES
+
+
+def _table(described: Mapping[str, Any]) -> dict[str, Any]:
+    """What the integration knows of a table: its name and columns. The rest is about files of the load package."""
+    return {name: value for name, value in described.items() if name.startswith("dagster/")}
+
+
+def _readings(outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
+    """What was read of a resource, summed over the organizations and told for each."""
+    if not outcomes:
+        return {}
+    sums = {name: sum(getattr(outcome, name) or 0 for outcome in outcomes.values()) for name in _SUMMED}
+    return {
+        **sums,
+        "mode": ", ".join(sorted({outcome.mode for outcome in outcomes.values()})),
+        "is_complete": all(outcome.is_complete for outcome in outcomes.values()),
+        "readings": dg.MetadataValue.table(
+            [dg.TableRecord(_record(organization, outcome)) for organization, outcome in outcomes.items()]
+        ),
+    }
+
+
+def _record(organization: str, outcome: Outcome) -> dict[str, str | int | float | bool | None]:
+    return {
+        "organization": organization,
+        "mode": outcome.mode,
+        "is_complete": outcome.is_complete,
+        **{name: getattr(outcome, name) for name in ("api_total", *_SUMMED)},
+        "watermark": str(outcome.watermark) if outcome.watermark is not None else None,
+        "error": outcome.error,
+    }
+
+
+def _read_completely(key: dg.AssetKey, outcomes: Mapping[str, Outcome]) -> dg.AssetCheckResult:
+    errors = {slug: outcome.error for slug, outcome in outcomes.items() if outcome.error}
+    incomplete = [slug for slug, outcome in outcomes.items() if not outcome.is_complete]
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=READ_COMPLETELY,
+        passed=not errors and not incomplete,
+        severity=dg.AssetCheckSeverity.ERROR if errors else dg.AssetCheckSeverity.WARN,
+        description="; ".join(dict.fromkeys(errors.values())) or None,
+        metadata={"incomplete": incomplete, "errors": errors},
+    )

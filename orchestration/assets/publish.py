@@ -1,0 +1,42 @@
+"""The readers' file as the last asset."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from ingestion.settings import load_settings
+from orchestration.assets.common import OWNERS, guarded
+from orchestration.instance import WAREHOUSE_POOL
+from orchestration.progress import listener
+from orchestration.publishing import SCHEMA, publish
+
+
+def published_asset(transform: dg.AssetsDefinition) -> dg.AssetsDefinition:
+    """Written only when everything before it is good: a failed run leaves the last good file."""
+    marts: Sequence[dg.AssetKey] = sorted(key for key in transform.keys if key.path[0] == SCHEMA)
+
+    @dg.asset(
+        deps=marts,
+        pool=WAREHOUSE_POOL,
+        group_name="published",
+        kinds={"duckdb"},
+        owners=OWNERS,
+        description="The file that people and BI tools open: the marts alone, replaced whole at the end of a good run.",
+    )
+    def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        with guarded(context):
+            listener().publishing()
+            settings = load_settings()
+            rows = publish(settings.warehouse_path, settings.published_path)
+        return dg.MaterializeResult(
+            metadata={
+                "path": dg.MetadataValue.path(settings.published_path),
+                "tables": len(rows),
+                "dagster/row_count": sum(rows.values()),
+                "rows": dg.MetadataValue.table(
+                    [dg.TableRecord({"table": name, "rows": n}) for name, n in rows.items()]
+                ),
+            }
+        )
+
+    return published

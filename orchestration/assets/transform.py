@@ -1,0 +1,56 @@
+"""The dbt project as assets, its tests as their checks."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliInvocation, DbtProject, dbt_assets
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
+
+from ingestion.settings import load_settings
+from orchestration import dbt
+from orchestration.assets.common import OWNERS, guarded
+from orchestration.instance import WAREHOUSE_POOL
+from orchestration.progress import listener
+from orchestration.resources import Transformer
+
+# dbt's unit tests try the code on made-up rows; they say nothing of these.
+_BUILD = ["build", "--exclude-resource-type", "unit_test"]
+
+
+class Models(DagsterDbtTranslator):
+    """Leaves the keys as they are, schema and table, and tells groups and owners."""
+
+    def __init__(self) -> None:
+        super().__init__(DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        if unique_id.startswith("source."):
+            return spec
+        return spec.replace_attributes(group_name=spec.key.path[0], owners=OWNERS)
+
+
+def transform_assets(manifest: Path) -> dg.AssetsDefinition:
+    """Every seed, snapshot and model of the dbt project."""
+
+    @dbt_assets(manifest=manifest, name="transform", dagster_dbt_translator=Models(), pool=WAREHOUSE_POOL)
+    def transform(context: dg.AssetExecutionContext, transformer: Transformer) -> Iterator[Any]:
+        with guarded(context):
+            settings = load_settings()
+            with dbt.environment(settings):
+                invocation = transformer.cli(_BUILD, context=context, target_path=dbt.fresh_target(settings))
+            expected = len(context.selected_asset_keys) + len(context.selected_asset_check_keys)
+            yield from _events(invocation, expected)
+
+    return transform
+
+
+def _events(invocation: DbtCliInvocation, expected: int) -> Iterator[Any]:
+    try:
+        for done, event in enumerate(invocation.stream(), start=1):
+            listener().transforming(min(done, expected), expected)
+            yield event
+    except DagsterDbtCliRuntimeError as error:
+        raise dbt.failure(invocation.target_path, str(error)) from None

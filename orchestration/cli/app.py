@@ -1,0 +1,57 @@
+"""All commands, and how a command ends: 0 on success, 1 on a failed run, 2 on wrong usage or settings."""
+
+import logging
+import sys
+
+import typer
+
+from ingestion.errors import SettingsError, TieoutError
+from orchestration.cli import demo, dev, run, sandbox, summary
+from orchestration.cli.terminal import say_error
+
+FAILED, WRONG_USAGE = 1, 2
+
+# What Typer raises for any mistake on the command line; it exports only the leaves.
+_UsageError = typer.BadParameter.__mro__[1]
+
+app = typer.Typer(
+    name="tieout",
+    help="Reconciles Virtuous Raise with Virtuous CRM+.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (run.run, summary.summary, sandbox.sandbox, demo.demo, dev.dev):
+    app.command()(command)
+
+
+@app.callback(invoke_without_command=True)
+def _help_by_default(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    try:
+        return app(standalone_mode=False) or 0
+    except SettingsError as error:
+        say_error(str(error))
+        return WRONG_USAGE
+    except TieoutError as error:
+        say_error(str(error))
+        return FAILED
+    except _UsageError as error:  # type: ignore[misc]
+        say_error(f"{error.format_message()} See --help.")
+        return WRONG_USAGE
+    except typer.Abort:
+        say_error("Stopped.")
+        return FAILED
+    except Exception as error:
+        logging.getLogger(__name__).debug("Unexpected", exc_info=True)
+        say_error(f"Unexpected {type(error).__name__}: {error}. Report this as a bug.")
+        return FAILED

@@ -1,0 +1,84 @@
+"""`tieout run`."""
+
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import stamina
+import typer
+
+from ingestion import warehouse
+from ingestion.errors import TieoutError, WarehouseLocked
+from ingestion.settings import Settings, load_settings
+from orchestration.cli.summary import show
+from orchestration.cli.terminal import chatter_kept_in, terminal
+from orchestration.cli.watch import watching
+from orchestration.scope import Part, chosen
+from orchestration.summary import open_exceptions
+
+
+class Threshold(StrEnum):
+    """From which severity on an open exception fails the command."""
+
+    ERROR = "error"
+    WARN = "warn"
+    NEVER = "never"
+
+    @property
+    def severities(self) -> tuple[str, ...]:
+        """That one and the worse ones."""
+        return {Threshold.ERROR: ("error",), Threshold.WARN: ("error", "warn"), Threshold.NEVER: ()}[self]
+
+
+class RunFailed(TieoutError):
+    """The run, or a part of it, did not do its work."""
+
+
+class ExceptionsOpen(TieoutError):
+    """The run did its work and found what it was asked to fail on."""
+
+
+def run(
+    organization: Annotated[str | None, typer.Option(help="Only this organization.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Read everything again.")] = False,
+    only: Annotated[Part | None, typer.Option(help="Only this part of the run.")] = None,
+    fail_on: Annotated[
+        Threshold, typer.Option(help="Exit with 1 when an exception of this severity or a worse one is open.")
+    ] = Threshold.NEVER,
+) -> None:
+    """Read both APIs, transform, check and publish; then print the summary."""
+    settings = load_settings()
+    errors = execute_shown(settings, organization=organization, full=full, only=only)
+    if only is not Part.INGEST:
+        show(settings, terminal())
+    if errors:
+        raise RunFailed(" ".join(errors))
+    if fail_on.severities and (found := open_exceptions(settings.published_path, fail_on.severities)):
+        raise ExceptionsOpen(f"{found:,} exceptions of severity {' or '.join(fail_on.severities)} are open.")
+
+
+def execute_shown(
+    settings: Settings, *, organization: str | None = None, full: bool = False, only: Part | None = None
+) -> tuple[str, ...]:
+    """One run, shown as it goes. Returns what could not be read; raises `RunFailed` when nothing was published."""
+    chosen(settings, organization)
+    log = settings.state_path / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.log"
+    with chatter_kept_in(log) as console:
+        _wait_for_the_dead(settings.warehouse_path)
+        with console.status("Loading") if console.is_terminal else nullcontext():
+            # Dagster and dbt take seconds to load: not before there is something to run.
+            from orchestration.pipeline import execute
+        with watching(console):
+            finished = execute(organization=organization, full=full, only=only)
+    if not finished.succeeded:
+        raise RunFailed(f"{' '.join(finished.errors) or 'The run failed.'} (log: {log})")
+    return finished.errors
+
+
+def _wait_for_the_dead(path: Path) -> None:
+    """Raises `WarehouseLocked` when the warehouse stays in use: dbt outlives a killed run by a moment."""
+    for attempt in stamina.retry_context(on=WarehouseLocked, timeout=5, attempts=None, wait_initial=0.5, wait_max=0.5):
+        with attempt:
+            warehouse.check(path)

@@ -1,0 +1,45 @@
+"""What the commands share: the two streams, one-line errors, and keeping the tools' chatter out of both."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+
+def terminal() -> Console:
+    """Where results go. Rich respects NO_COLOR and writes plain text where there is no terminal."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def say_error(message: str) -> None:
+    """One line on stderr."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    line = " ".join(message.split())
+    console.print(Text.assemble(("Error: ", "bold red"), line))
+
+
+@contextmanager
+def chatter_kept_in(log: Path) -> Iterator[Console]:
+    """Sends everything that this process and its children print into a file; yields the terminal itself.
+
+    At the level of file descriptors: Dagster, dlt and dbt print from loggers, from threads and from other processes.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    is_terminal = sys.stdout.isatty()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as out, os.fdopen(os.dup(2), "w") as err, log.open("a") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield Console(file=out, highlight=False, soft_wrap=not is_terminal)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            out.flush()
+            os.dup2(out.fileno(), 1)
+            os.dup2(err.fileno(), 2)

@@ -1,0 +1,126 @@
+"""The dbt project as a tool: where it is, how it is called, and its manifest."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ingestion.errors import TieoutError
+from ingestion.settings import Settings, load_settings
+from orchestration.bundled import bundled
+
+_FINGERPRINT = "fingerprint"
+_PARTIAL_PARSE = "partial_parse.msgpack"
+_RESULTS = "run_results.json"
+_FAILED = {"error", "fail", "runtime error"}
+_ARTIFACTS = {"target", "logs", "dbt_packages"}
+
+
+class TransformBroken(TieoutError):
+    """The dbt project does not parse."""
+
+
+class TransformFailed(TieoutError):
+    """Models or tests of the dbt project failed."""
+
+
+def project_path() -> Path:
+    return bundled("transform")
+
+
+def executable() -> str:
+    """dbt's command, also when the virtual environment is not activated."""
+    beside_python = Path(sysconfig.get_path("scripts")) / "dbt"
+    return str(beside_python) if beside_python.exists() else "dbt"
+
+
+@contextmanager
+def environment(settings: Settings) -> Iterator[None]:
+    """What the project's profile reads, for the processes that are started inside."""
+    name = "WAREHOUSE_PATH"
+    before = os.environ.get(name)
+    os.environ[name] = str(settings.warehouse_path)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def prepared_manifest() -> Path:
+    """The manifest, parsed anew when any file of the project has changed since."""
+    settings = load_settings()
+    folder = settings.state_path / "dbt" / "parse"
+    manifest, recorded = folder / "manifest.json", folder / _FINGERPRINT
+    current = _fingerprint(project_path())
+    if not (manifest.exists() and recorded.exists() and recorded.read_text() == current):
+        _parse(folder, settings)
+        recorded.write_text(current)
+    return manifest
+
+
+def fresh_target(settings: Settings) -> Path:
+    """Where one run of dbt writes its artifacts and log: never into the project, which may be installed read-only."""
+    target, parsed = settings.state_path / "dbt" / "run", settings.state_path / "dbt" / "parse"
+    target.mkdir(parents=True, exist_ok=True)
+    (target / _RESULTS).unlink(missing_ok=True)
+    # Spares the first run the parse that the manifest already cost.
+    if (parsed / _PARTIAL_PARSE).exists() and not (target / _PARTIAL_PARSE).exists():
+        shutil.copy(parsed / _PARTIAL_PARSE, target)
+    return target
+
+
+def failure(target: Path, said: str) -> TransformFailed:
+    """What went wrong in a run of dbt, by the names of what failed; `said` is for when dbt did not come that far."""
+    results = target / _RESULTS
+    nodes = json.loads(results.read_bytes())["results"] if results.exists() else []
+    failed = [node["unique_id"].split(".")[2] for node in nodes if node["status"] in _FAILED]
+    what = f"{len(failed)} of {len(nodes)} failed: {', '.join(failed)}" if failed else _last_line(said)
+    return TransformFailed(f"dbt: {what}. Nothing was published; the reasons are in {target / 'dbt.log'}.")
+
+
+def _fingerprint(project: Path) -> str:
+    # Contents, not times: an upgraded wheel may bring files that are older than the manifest.
+    digest = hashlib.sha256(str(project).encode())
+    for path in sorted(_files(project)):
+        digest.update(str(path.relative_to(project)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _files(project: Path) -> Iterator[Path]:
+    for folder, subfolders, names in os.walk(project):
+        subfolders[:] = [name for name in subfolders if name not in _ARTIFACTS]
+        yield from (Path(folder, name) for name in names if not name.startswith("."))
+
+
+def _parse(folder: Path, settings: Settings) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    project = str(project_path())
+    with environment(settings):
+        done = subprocess.run(
+            [executable(), "--quiet", "parse", "--project-dir", project, "--profiles-dir", project],
+            env={
+                **os.environ,
+                "DBT_TARGET_PATH": str(folder),
+                "DBT_LOG_PATH": str(folder),
+                "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise TransformBroken(f"dbt cannot parse {project}: {_last_line(done.stdout)} (see {folder / 'dbt.log'}).")
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it says nothing"

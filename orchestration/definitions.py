@@ -1,0 +1,31 @@
+"""Everything that Dagster is to know. Loads without settings or credentials."""
+
+import dagster as dg
+
+from ingestion.sources import SOURCES
+from orchestration import dbt
+from orchestration.assets.ingest import api_spec, ingest_assets
+from orchestration.assets.publish import published_asset
+from orchestration.assets.transform import transform_assets
+from orchestration.jobs import reconcile
+from orchestration.resources import Loader, RunOptions, Transformer
+from orchestration.schedules import daily
+
+_transform = transform_assets(dbt.prepared_manifest())
+
+defs = dg.Definitions(
+    assets=[
+        *(api_spec(source) for source in SOURCES),
+        *(ingest_assets(source) for source in SOURCES),
+        _transform,
+        published_asset(_transform),
+    ],
+    jobs=[reconcile],
+    schedules=[daily],
+    resources={
+        "loader": Loader(),
+        "options": RunOptions(),
+        "transformer": Transformer(project_dir=str(dbt.project_path()), dbt_executable=dbt.executable()),
+    },
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,41 @@
+"""What the assets work with. The subclasses mend what the integrations get wrong."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.metadata import version
+
+import dagster as dg
+from dagster_dbt import DbtCliResource
+from dagster_dlt import DagsterDltResource
+from dlt.common.schema import Schema
+from packaging.version import Version
+
+
+class RunOptions(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """What one run may be told."""
+
+    organization: str | None = None
+    """Only this one of the configured organizations."""
+    full: bool = False
+    """Read everything again, whatever the read plan says."""
+
+
+class Loader(DagsterDltResource):
+    """Describing a table empties the pipeline's live schema, and the next run of the process dies of `KeyError: 'name'`
+    (dagster-io/dagster#34052): describe a copy."""
+
+    def _extract_table_schema_metadata(self, table_name: str, schema: Schema) -> dg.TableSchema:
+        return super()._extract_table_schema_metadata(table_name, schema.clone())
+
+
+class Transformer(DbtCliResource):
+    """dbt as a process of its own, without the two detours of the original."""
+
+    @cached_property
+    def _cli_version(self) -> Version:
+        # The original asks `dbt --version`, which asks PyPI.
+        return Version(version("dbt-core"))
+
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:  # type: ignore[override]
+        # Only for metadata that is queried per model, at the price of loading dbt into this process as well.
+        return None

@@ -1,0 +1,122 @@
+"""What Dagster is told: the graph from the APIs to the readers' file, and what the commands are called."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+
+
+@pytest.fixture(scope="module")
+def defs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.Definitions]:
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("RAISE_API_TOKEN", "CRM_PLUS_API_KEY", "ORGANIZATIONS_FILE"):
+            environment.delenv(name, raising=False)
+        environment.setenv("WAREHOUSE_PATH", str(tmp_path_factory.mktemp("warehouse") / "w.duckdb"))
+        from orchestration.definitions import defs
+
+        yield defs
+
+
+@pytest.fixture(scope="module")
+def specs(defs: dg.Definitions) -> dict[dg.AssetKey, dg.AssetSpec]:
+    return {spec.key: spec for spec in defs.resolve_all_asset_specs()}
+
+
+def upstream(specs: dict[dg.AssetKey, dg.AssetSpec], key: dg.AssetKey) -> set[dg.AssetKey]:
+    found: set[dg.AssetKey] = set()
+    waiting = [key]
+    while waiting:
+        parents = {dep.asset_key for dep in specs[waiting.pop()].deps}
+        waiting.extend(parents - found)
+        found |= parents
+    return found
+
+
+def test_the_definitions_can_be_executed(defs: dg.Definitions) -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_every_asset_that_is_read_is_an_asset(specs: dict[dg.AssetKey, dg.AssetSpec]) -> None:
+    missing = {dep.asset_key for spec in specs.values() for dep in spec.deps} - specs.keys()
+    assert not missing, "a dbt source has no raw table behind it"
+
+
+def test_every_raw_table_comes_from_its_api(specs: dict[dg.AssetKey, dg.AssetSpec]) -> None:
+    for source in ("raise", "crm_plus"):
+        raw = [spec for key, spec in specs.items() if key.path[0] == f"raw_{source}"]
+        assert raw
+        assert all({dep.asset_key for dep in spec.deps} == {dg.AssetKey(f"{source}_api")} for spec in raw)
+
+
+def test_the_published_file_comes_from_both_apis(specs: dict[dg.AssetKey, dg.AssetSpec]) -> None:
+    assert {dg.AssetKey("raise_api"), dg.AssetKey("crm_plus_api")} <= upstream(specs, dg.AssetKey("published"))
+
+
+def test_every_mart_is_published(specs: dict[dg.AssetKey, dg.AssetSpec]) -> None:
+    marts = {key for key in specs if key.path[0] == "marts"}
+    assert marts == {dep.asset_key for dep in specs[dg.AssetKey("published")].deps}
+
+
+def test_every_asset_that_opens_the_warehouse_waits_for_its_turn(defs: dg.Definitions) -> None:
+    steps = {
+        node.name: node.definition.pool
+        for node in defs.resolve_job_def("reconcile").graph.nodes
+        if isinstance(node.definition, dg.OpDefinition)
+    }
+    assert steps == dict.fromkeys(("ingest_raise", "ingest_crm_plus", "transform", "published"), "warehouse")
+
+
+def test_every_asset_has_an_owner_a_group_and_a_kind(specs: dict[dg.AssetKey, dg.AssetSpec]) -> None:
+    incomplete = [key for key, spec in specs.items() if not (spec.owners and spec.kinds and spec.group_name)]
+    assert not incomplete
+
+
+def test_the_job_is_the_whole(defs: dg.Definitions) -> None:
+    whole = defs.resolve_asset_graph().materializable_asset_keys
+    assert defs.resolve_job_def("reconcile").asset_layer.executable_asset_keys == whole
+
+
+@pytest.mark.parametrize(("cron", "status"), [(None, "STOPPED"), ("15 4 * * *", "RUNNING")])
+def test_the_schedule_is_off_until_it_is_set(cron: str | None, status: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "TIEOUT_SCHEDULE"}
+    if cron:
+        environment["TIEOUT_SCHEDULE"] = cron
+    code = "from orchestration.schedules import daily; print(daily.default_status.value, daily.cron_schedule)"
+    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout.split(maxsplit=1) == [status, f"{cron or '0 6 * * *'}\n"]
+
+
+def test_every_make_target_that_the_readme_names_exists() -> None:
+    named = set(re.findall(r"\bmake ([a-z]+)\b", "\n".join(code_of(README.read_text(encoding="utf-8")))))
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert {"demo", "test"} <= named
+    assert named <= targets
+
+
+def test_help_lists_every_command_that_the_readme_names() -> None:
+    named = set(re.findall(r"\btieout ([a-z]+)\b", "\n".join(code_of(README.read_text(encoding="utf-8")))))
+    shown = subprocess.run(
+        [sys.executable, "-c", "from orchestration.cli import main; main()", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    commands = set(re.findall(r"^│ ([a-z]+) ", shown, re.MULTILINE))
+    assert named
+    assert named <= commands
+
+
+def code_of(markdown: str) -> list[str]:
+    """The fenced blocks and the spans of code."""
+    fenced = re.findall(r"^```.*?$(.*?)^```", markdown, re.MULTILINE | re.DOTALL)
+    return [*fenced, *re.findall(r"`([^`\n]+)`", markdown)]

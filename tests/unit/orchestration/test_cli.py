@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+COMMANDS = ["run", "summary", "sandbox", "demo", "dev"]
+
+
+@pytest.fixture
+def tieout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("RAISE_API_TOKEN", "WAREHOUSE_PATH", "PUBLISHED_PATH", "ORGANIZATIONS_FILE", "DAGSTER_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", "from orchestration.cli import main; main()", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return call
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(tieout, command: str) -> None:
+    answer = tieout(command, "--help")
+    assert answer.returncode == 0
+    assert "Usage" in answer.stdout
+
+
+def test_no_command_shows_the_commands(tieout) -> None:
+    answer = tieout()
+    assert answer.returncode == 0
+    assert all(command in answer.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nonsense"], 2, "nonsense"),
+        (["run", "--only", "half"], 2, "--only"),
+        (["sandbox", "--faults", "bad_luck"], 2, "bad_luck"),
+        (["run"], 2, "RAISE_API_TOKEN"),
+        (["summary"], 1, "tieout run"),
+    ],
+)
+def test_an_error_is_one_line_on_stderr(tieout, arguments: list[str], code: int, said: str) -> None:
+    answer = tieout(*arguments)
+    assert answer.returncode == code
+    assert answer.stdout == ""
+    assert len(answer.stderr.splitlines()) == 1
+    assert said in answer.stderr
+
+
+def test_an_unknown_organization_is_a_wrong_setting(tieout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAISE_API_TOKEN", "secret")
+    answer = tieout("run", "--organization", "elsewhere")
+    assert answer.returncode == 2
+    assert "elsewhere" in answer.stderr
+    assert "default" in answer.stderr
+
+
+def test_a_locked_warehouse_is_told_before_anything_is_fetched(
+    tieout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+) -> None:
+    monkeypatch.setenv("RAISE_API_TOKEN", "secret")
+    monkeypatch.setenv("RAISE_BASE_URL", f"http://127.0.0.1:{unused_tcp_port}")
+    monkeypatch.setenv("WAREHOUSE_PATH", str(tmp_path / "w.duckdb"))
+    with duckdb.connect(str(tmp_path / "w.duckdb")):
+        answer = tieout("run")
+    assert answer.returncode == 1
+    assert len(answer.stderr.splitlines()) == 1
+    assert str(tmp_path / "w.duckdb") in answer.stderr
+    assert "secret" not in answer.stderr + answer.stdout

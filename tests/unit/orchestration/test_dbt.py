@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestration import dbt
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "gifts.sql").write_text("select 1")
+    return tmp_path
+
+
+def test_the_fingerprint_sees_contents_names_and_nothing_else(project: Path) -> None:
+    before = dbt._fingerprint(project)
+    (project / "target").mkdir()
+    (project / "target" / "manifest.json").write_text("{}")
+    (project / ".user.yml").write_text("id: 1")
+    (project / "models" / "gifts.sql").touch()
+    assert dbt._fingerprint(project) == before
+    (project / "models" / "gifts.sql").write_text("select 2")
+    changed = dbt._fingerprint(project)
+    assert changed != before
+    (project / "models" / "gifts.sql").rename(project / "models" / "presents.sql")
+    assert dbt._fingerprint(project) != changed
+
+
+def test_a_failure_names_what_failed(tmp_path: Path) -> None:
+    results = [
+        {"unique_id": "model.tieout.recon_gifts", "status": "error"},
+        {"unique_id": "test.tieout.unique_recon_gifts_raise_id.5af3", "status": "fail"},
+        {"unique_id": "test.tieout.late_gifts", "status": "warn"},
+        {"unique_id": "model.tieout.recon_summary", "status": "skipped"},
+    ]
+    (tmp_path / "run_results.json").write_text(json.dumps({"results": results}))
+    said = str(dbt.failure(tmp_path, "many\nlines"))
+    assert "2 of 4 failed: recon_gifts, unique_recon_gifts_raise_id." in said
+    assert str(tmp_path / "dbt.log") in said
+    assert "\n" not in said
+
+
+def test_a_failure_before_any_result_says_what_dbt_said_last(tmp_path: Path) -> None:
+    said = str(dbt.failure(tmp_path, "Encountered an error:\n\nCompilation Error in model x\n"))
+    assert said.startswith("dbt: Compilation Error in model x.")
+
+
+def test_the_profile_is_told_where_the_warehouse_is_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    from ingestion.settings import Settings
+
+    monkeypatch.delenv("WAREHOUSE_PATH", raising=False)
+    with dbt.environment(Settings(warehouse_path=Path("/somewhere/w.duckdb"))):
+        assert os.environ["WAREHOUSE_PATH"] == "/somewhere/w.duckdb"
+    assert "WAREHOUSE_PATH" not in os.environ

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import duckdb
+import pytest
+from rich.console import Console
+
+from ingestion.settings import Settings
+from orchestration.cli.summary import show
+from orchestration.summary import NothingPublished, open_exceptions, summaries
+
+MARTS = """
+CREATE SCHEMA marts;
+CREATE TABLE marts.recon_statuses AS SELECT * FROM (VALUES
+    ('gift', 'missing', 'Expected and not in CRM+', 'Look into the import tool.'),
+    ('gift', 'late', 'Expected and late', 'Watch it.')
+) AS t(entity, code, title, recommended_action);
+CREATE TABLE marts.recon_summary AS SELECT * FROM (VALUES
+    ('river', 'gift', 'matched', 'linked', 'Matched', NULL, 97, 0.97, 9700.00, TIMESTAMPTZ '2026-03-01 06:00:00+00'),
+    ('river', 'gift', 'missing', 'wrong', 'Expected and not in CRM+', 'error', 1, 0.01, 250.00,
+        TIMESTAMPTZ '2026-03-01 06:00:00+00'),
+    ('river', 'gift', 'late', 'waiting', 'Expected and late', 'warn', 2, 0.02, 50.00,
+        TIMESTAMPTZ '2026-03-01 06:00:00+00'),
+    ('river', 'donor', 'not_assessable', 'not assessed', 'Not enough was read', NULL, 5, 1, 0, NULL)
+) AS t(organization, entity, status, status_group, title, severity, records, share, amount, as_of);
+ALTER TABLE marts.recon_summary ALTER share TYPE DECIMAL(18, 8);
+ALTER TABLE marts.recon_summary ALTER amount TYPE DECIMAL(18, 2);
+CREATE TABLE marts.recon_exceptions AS SELECT * FROM (VALUES
+    ('river', 'gift', 'missing', 'error', 250.00::DECIMAL(18, 2), 'open'),
+    ('river', 'gift', 'late', 'warn', 50.00::DECIMAL(18, 2), 'open'),
+    ('river', 'gift', 'missing', 'error', 999.00::DECIMAL(18, 2), 'resolved')
+) AS t(organization, entity, code, severity, amount_at_stake, state);
+CREATE TABLE marts.load_audit AS SELECT * FROM (VALUES
+    ('river', 'raise', 'gifts', true, 100, 100, NULL, TIMESTAMPTZ '2026-02-01 06:00:00+00'),
+    ('river', 'raise', 'gifts', true, 120, 120, NULL, TIMESTAMPTZ '2026-03-01 06:00:00+00'),
+    ('river', 'crm_plus', 'contacts', false, 7, 9, 'CRM+ fails on contacts.', TIMESTAMPTZ '2026-03-01 06:00:00+00')
+) AS t(organization, source, resource, is_complete, rows_read, api_total, error, finished_at);
+ALTER TABLE marts.load_audit ADD COLUMN recorded_at TIMESTAMPTZ;
+UPDATE marts.load_audit SET recorded_at = finished_at;
+CREATE TABLE marts.event_type_labels AS SELECT * FROM (VALUES
+    ('river', 10, 'Gift created', 'Gift Created', 'confirmed'),
+    ('river', 11, 'Gift updated', 'Donor updated', 'contradicted'),
+    ('river', 12, 'Gift deleted', NULL, 'unobserved'),
+    ('river', 60, NULL, 'Form seen', 'undocumented')
+) AS t(organization, event_type, hypothesis_label, observed_label, status);
+"""
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    path = tmp_path / "tieout.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(MARTS)
+    return path
+
+
+@pytest.fixture
+def shown(published: Path) -> str:
+    console = Console(file=io.StringIO(), width=160)
+    show(Settings(published_path=published), console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def line_with(text: str, *words: str) -> str:
+    found = [line for line in text.splitlines() if all(word in line for word in words)]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_every_group_has_its_records_share_and_money(shown: str) -> None:
+    assert line_with(shown, "linked").split() == ["linked", "97", "97.0%", "9,700.00"]
+    assert line_with(shown, "wrong").split() == ["wrong", "1", "1.0%", "250.00"]
+    assert "as of 2026-03-01 06:00 UTC" in line_with(shown, "Gifts,")
+
+
+def test_what_was_never_read_is_said_to_be(shown: str) -> None:
+    assert "not read completely yet" in line_with(shown, "Donors,")
+
+
+def test_the_worst_open_cause_comes_first_with_what_to_do(published: Path) -> None:
+    (summary,) = summaries(published)
+    assert [(cause.title, cause.records, str(cause.amount)) for cause in summary.causes] == [
+        ("Expected and not in CRM+", 1, "250.00"),
+        ("Expected and late", 1, "50.00"),
+    ]
+    assert summary.causes[0].recommended_action == "Look into the import tool."
+
+
+def test_only_the_latest_read_of_a_resource_counts(shown: str) -> None:
+    assert "1 of 1 resources read completely, last 2026-03-01 06:00 UTC" in line_with(shown, "raise:")
+    assert "7 of 9 rows: CRM+ fails on contacts." in line_with(shown, "contacts:")
+
+
+def test_the_event_types_are_told_by_what_is_known(shown: str) -> None:
+    assert "1 of 3 confirmed by the delivery log" in shown
+    assert line_with(shown, "contradicted:") == "contradicted: 11 (“Donor updated”, expected Gift updated)"
+    assert line_with(shown, "undocumented:") == "undocumented: 60 (“Form seen”)"
+    assert line_with(shown, "unobserved:") == "unobserved: 12"
+
+
+def test_resolved_exceptions_and_other_severities_do_not_count(published: Path) -> None:
+    assert open_exceptions(published, ("error",)) == 1
+    assert open_exceptions(published, ("error", "warn")) == 2
+
+
+def test_no_file_and_a_file_of_something_else_are_told(tmp_path: Path) -> None:
+    with pytest.raises(NothingPublished, match="yet"):
+        summaries(tmp_path / "absent.duckdb")
+    (tmp_path / "broken.duckdb").write_text("not a database")
+    with pytest.raises(NothingPublished, match="cannot be read"):
+        summaries(tmp_path / "broken.duckdb")
