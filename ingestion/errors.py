@@ -97,3 +97,10 @@ class RequestRejected(SourceError):
     def __init__(self, product: str, path: str, status: int, reason: str) -> None:
         self.status = status
         super().__init__(f"{product} rejected {path} ({status}: {reason}): report this as a bug.")
+
+
+class OrderUnstable(SourceError):
+    """The rows of a collection kept changing places while it was paged."""
+
+    def __init__(self) -> None:
+        super().__init__("Its rows changed places during every pass: what came is kept; run again at a quieter hour.")

@@ -1,25 +1,43 @@
-"""A page as an API sent it, and the two ways to page through a collection that moves while it is read."""
+"""A page as an API sent it, and the ways to page through a collection that moves while it is read."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from queue import Queue
 from threading import Event, Thread
 from typing import TypeAlias, TypeVar
 
-_MOST_PASSES = 3
+from ingestion.errors import OrderUnstable
+
+_MOST_PASSES = 5
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a sweep in the order of the keys has come: every row up to `key` is read, and some `skip` rows are."""
+
+    key: int | None = None
+    skip: int = 0
+
+
+BEGINNING = Position()
 
 
 @dataclass(frozen=True)
 class Page:
-    """One answer of a collection: its text, the keys of its rows in order, and how many rows the whole has."""
+    """One answer of a collection.
+
+    `ids` are the keys of its rows in order, `total` is how many rows the whole has. `position` is where the sweep
+    stands behind this page; None where the collection does not come in the order of its keys.
+    """
 
     body: str
     ids: tuple[int | None, ...]
     total: int | None
+    position: Position | None = None
 
 
 T = TypeVar("T")
@@ -31,77 +49,40 @@ KeysetFetch: TypeAlias = Callable[[int | None], Page]
 """Fetches the page of the lowest keys above the given one."""
 
 
-def offset_pages(fetch: OffsetFetch, *, ahead: int = 2) -> Iterator[Page]:
-    """Every page of a collection that has only offsets, in an order that is stable but for what comes and goes.
+def offset_pages(fetch: OffsetFetch, start: Position = BEGINNING, *, ahead: int = 2) -> Iterator[Page]:
+    """Every page behind `start` of a collection that has only offsets.
 
-    Each page starts on the last row of the one before, its anchor. When rows before the anchor vanished, the page
-    starts behind it, and what slid into the gap would be missed: the sweep steps back until a page starts on a row
-    that was seen. It ends on a page that brings nothing behind the anchor, never on a short one: servers cap the page
-    size as they like. When fewer rows were seen than the API counts, rows changed places; the sweep is repeated.
+    Each page starts on the last row of the one before, its anchor: rows that vanished shift what follows, and what slid
+    over the border would be missed. In the order of the keys, a page that starts above what was read says so, and the
+    sweep steps back until it stands on known ground; nothing that stays can be missed. In any other order rows may also
+    change places: the sweep is repeated until one goes through undisturbed. Raises `OrderUnstable` when none does.
+
+    A sweep ends on a page that brings nothing behind the anchor, never on a short one: servers cap the page size as
+    they like.
     """
-    seen: set[int] = set()
-    total = None
-    for _ in range(_MOST_PASSES):
-        before = len(seen)
-        for page in _one_pass(fetch, seen, ahead):
-            total = page.total
-            yield page
-        if total is None or len(seen) >= total or len(seen) == before:
-            return
-
-
-def _one_pass(fetch: OffsetFetch, seen: set[int], ahead: int) -> Iterator[Page]:
-    read: set[int | None] = set()
-    skip = overlap = stride = 0
-    with ThreadPoolExecutor(max_workers=max(ahead, 1), thread_name_prefix="page") as executor:
-        speculation: deque[tuple[int, Future[Page]]] = deque()
+    with _Ahead(fetch, ahead) as pages:
         try:
-            while True:
-                while speculation and speculation[0][0] != skip:
-                    speculation.popleft()[1].cancel()
-                page = speculation.popleft()[1].result() if speculation else fetch(skip)
-                ids, total = page.ids, page.total
-                if overlap and (not ids or ids[0] not in read):
-                    # What this page holds is read again once the gap before it is closed.
-                    stride = max(2 * stride, len(ids), 1)
-                    skip = max(skip - stride, 0)
-                    overlap = min(overlap, skip)
-                    continue
-                stride = 0
-                fresh = set(ids) - read
-                if fresh:
-                    read |= fresh
-                    seen.update(key for key in fresh if key is not None)
-                    yield page
-                if len(ids) <= overlap or (not fresh and (total is None or skip + len(ids) >= total)):
-                    return
-                overlap = 1 if len(ids) > 1 else 0
-                step = len(ids) - overlap
-                skip += step
-                at = speculation[-1][0] + step if speculation else skip
-                while len(speculation) < ahead and total is not None and at < total - overlap:
-                    speculation.append((at, executor.submit(fetch, at)))
-                    at += step
-        finally:
-            for _, future in speculation:
-                future.cancel()
+            yield from _in_key_order(pages, start)
+        except _NotInKeyOrder:
+            yield from _in_any_order(pages)
 
 
-def keyset_pages(fetch: KeysetFetch) -> Iterator[Page]:
-    """Every page of a collection that can be asked for the keys above a given one. Ends on an empty page.
+def keyset_pages(fetch: KeysetFetch, start: Position = BEGINNING) -> Iterator[Page]:
+    """Every page behind `start` of a collection that can be asked for the keys above a given one.
 
-    The total of such an answer counts what is left; the pages given out carry the total of the whole.
+    Ends on an empty page. The total of such an answer counts what is left; from the beginning, the pages given out
+    carry the total of the whole.
     """
-    after: int | None = None
-    count = 0
+    after, count = start.key, start.skip
     while True:
         page = fetch(after)
         keys = [key for key in page.ids if key is not None]
         if not keys or (after is not None and max(keys) <= after):
             return
-        yield page if page.total is None else replace(page, total=count + page.total)
         after = max(keys)
+        total = None if page.total is None else count + page.total
         count += len(page.ids)
+        yield replace(page, total=total, position=Position(after, count))
 
 
 def prefetched(items: Iterator[T], depth: int) -> Iterator[T]:
@@ -135,3 +116,112 @@ def prefetched(items: Iterator[T], depth: int) -> Iterator[T]:
             while not queue.empty():
                 queue.get_nowait()
             thread.join(timeout=0.05)
+
+
+class _NotInKeyOrder(Exception):
+    """The keys do not ascend: the order is another one."""
+
+
+class _Ahead:
+    """Fetches pages, and meanwhile the ones that will most likely be asked for next."""
+
+    def __init__(self, fetch: OffsetFetch, ahead: int) -> None:
+        self._fetch = fetch
+        self._ahead = ahead
+        self._coming: deque[tuple[int, Future[Page]]] = deque()
+        self._executor = ThreadPoolExecutor(max_workers=max(ahead, 1), thread_name_prefix="page")
+
+    def __enter__(self) -> _Ahead:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def at(self, skip: int) -> Page:
+        """The page that starts at this offset."""
+        while self._coming and self._coming[0][0] != skip:
+            self._coming.popleft()[1].cancel()
+        return self._coming.popleft()[1].result() if self._coming else self._fetch(skip)
+
+    def step(self, page: Page, skip: int) -> tuple[int, int]:
+        """The offset of the next page and by how many rows it overlaps; it and those behind it begin to be fetched."""
+        overlap = 1 if len(page.ids) > 1 else 0
+        step = len(page.ids) - overlap
+        skip += step
+        at = self._coming[-1][0] + step if self._coming else skip
+        while len(self._coming) < self._ahead and page.total is not None and at < page.total - overlap:
+            self._coming.append((at, self._executor.submit(self._fetch, at)))
+            at += step
+        return skip, overlap
+
+
+def _is_ascending(ids: tuple[int | None, ...], above: int | None = None) -> bool:
+    for key in ids:
+        if key is not None:
+            if above is not None and key <= above:
+                return False
+            above = key
+    return True
+
+
+def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
+    covered, skip = start.key, start.skip
+    overlap, stride = min(skip, 1), 0
+    while True:
+        page = pages.at(skip)
+        if not _is_ascending(page.ids):
+            raise _NotInKeyOrder
+        keys = [key for key in page.ids if key is not None]
+        if overlap and (not keys or covered is None or keys[0] > covered):
+            # What this page holds is read again once the gap before it is closed.
+            stride = max(2 * stride, len(page.ids), 1)
+            skip = max(skip - stride, 0)
+            overlap = min(overlap, skip)
+            continue
+        stride = 0
+        is_news = bool(keys) and (covered is None or keys[-1] > covered)
+        if is_news:
+            covered = keys[-1]
+            yield replace(page, position=Position(covered, skip + len(page.ids)))
+        if _is_last(page, skip, overlap, is_news):
+            return
+        skip, overlap = pages.step(page, skip)
+
+
+def _in_any_order(pages: _Ahead) -> Iterator[Page]:
+    for _ in range(_MOST_PASSES):
+        if (yield from _one_pass(pages)):
+            return
+    raise OrderUnstable
+
+
+def _one_pass(pages: _Ahead) -> Generator[Page, None, bool]:
+    """One pass in whatever order the rows come. Returns whether nothing was seen to move."""
+    read: set[int | None] = set()
+    skip = overlap = stride = 0
+    anchor: int | None = None
+    undisturbed = True
+    while True:
+        page = pages.at(skip)
+        if overlap and (not page.ids or page.ids[0] not in read):
+            undisturbed = False
+            stride = max(2 * stride, len(page.ids), 1)
+            skip = max(skip - stride, 0)
+            overlap = min(overlap, skip)
+            continue
+        news = set(page.ids) - read
+        undisturbed &= stride == 0 and len(news) == len(page.ids) - overlap and (not overlap or page.ids[0] == anchor)
+        stride = 0
+        read |= news
+        if news:
+            yield page
+        if _is_last(page, skip, overlap, bool(news)):
+            return undisturbed and (page.total is None or len(read) >= page.total)
+        anchor = page.ids[-1]
+        skip, overlap = pages.step(page, skip)
+
+
+def _is_last(page: Page, skip: int, overlap: int, is_news: bool) -> bool:
+    if len(page.ids) <= overlap:
+        return True
+    return not is_news and (page.total is None or skip + len(page.ids) >= page.total)
