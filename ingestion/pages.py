@@ -10,7 +10,7 @@ from queue import Queue
 from threading import Event, Thread
 from typing import TypeAlias, TypeVar
 
-from ingestion.errors import OrderUnstable
+from ingestion.errors import OrderUnstable, SourceError
 
 _MOST_PASSES = 5
 
@@ -27,6 +27,14 @@ BEGINNING = Position()
 
 
 @dataclass(frozen=True)
+class Hole:
+    """A row that the API cannot give: what it said, and where the row stands."""
+
+    error: str
+    place: str = ""
+
+
+@dataclass(frozen=True)
 class Page:
     """One answer of a collection.
 
@@ -38,6 +46,8 @@ class Page:
     ids: tuple[int | None, ...]
     total: int | None
     position: Position | None = None
+    hole: Hole | None = None
+    """Set instead of rows: one row stands here and cannot be read."""
 
 
 T = TypeVar("T")
@@ -45,11 +55,13 @@ T = TypeVar("T")
 OffsetFetch: TypeAlias = Callable[[int], Page]
 """Fetches the page that starts at an offset."""
 
-KeysetFetch: TypeAlias = Callable[[int | None], Page]
-"""Fetches the page of the lowest keys above the given one."""
+KeysetFetch: TypeAlias = Callable[[int | None, int], Page]
+"""Fetches the page of the lowest keys above the given one, without the first few of them."""
 
 
-def offset_pages(fetch: OffsetFetch, start: Position = BEGINNING, *, ahead: int = 2) -> Iterator[Page]:
+def offset_pages(
+    fetch: OffsetFetch, start: Position = BEGINNING, *, ahead: int = 2, hasty: OffsetFetch | None = None
+) -> Iterator[Page]:
     """Every page behind `start` of a collection that has only offsets.
 
     Each page starts on the last row of the one before, its anchor: rows that vanished shift what follows, and what slid
@@ -58,9 +70,10 @@ def offset_pages(fetch: OffsetFetch, start: Position = BEGINNING, *, ahead: int 
     change places: the sweep is repeated until one goes through undisturbed. Raises `OrderUnstable` when none does.
 
     A sweep ends on a page that brings nothing behind the anchor, never on a short one: servers cap the page size as
-    they like.
+    they like. `ahead` pages are fetched in advance, by `hasty` where it is another way; a page that it fails on is
+    fetched again when its turn comes.
     """
-    with _Ahead(fetch, ahead) as pages:
+    with _Ahead(fetch, hasty or fetch, ahead) as pages:
         try:
             yield from _in_key_order(pages, start)
         except _NotInKeyOrder:
@@ -73,15 +86,20 @@ def keyset_pages(fetch: KeysetFetch, start: Position = BEGINNING) -> Iterator[Pa
     Ends on an empty page. The total of such an answer counts what is left; from the beginning, the pages given out
     carry the total of the whole.
     """
-    after, count = start.key, start.skip
+    after, count, holes = start.key, start.skip, 0
     while True:
-        page = fetch(after)
+        page = fetch(after, holes)
+        if page.hole:
+            holes += 1
+            place = f"the {holes}. behind {after}" if after is not None else f"the {holes}. of all"
+            yield replace(page, hole=replace(page.hole, place=place), position=Position(after, count))
+            continue
         keys = [key for key in page.ids if key is not None]
         if not keys or (after is not None and max(keys) <= after):
             return
-        after = max(keys)
         total = None if page.total is None else count + page.total
-        count += len(page.ids)
+        count += len(page.ids) + holes
+        after, holes = max(keys), 0
         yield replace(page, total=total, position=Position(after, count))
 
 
@@ -125,8 +143,9 @@ class _NotInKeyOrder(Exception):
 class _Ahead:
     """Fetches pages, and meanwhile the ones that will most likely be asked for next."""
 
-    def __init__(self, fetch: OffsetFetch, ahead: int) -> None:
+    def __init__(self, fetch: OffsetFetch, hasty: OffsetFetch, ahead: int) -> None:
         self._fetch = fetch
+        self._hasty = hasty
         self._ahead = ahead
         self._coming: deque[tuple[int, Future[Page]]] = deque()
         self._executor = ThreadPoolExecutor(max_workers=max(ahead, 1), thread_name_prefix="page")
@@ -141,7 +160,13 @@ class _Ahead:
         """The page that starts at this offset."""
         while self._coming and self._coming[0][0] != skip:
             self._coming.popleft()[1].cancel()
-        return self._coming.popleft()[1].result() if self._coming else self._fetch(skip)
+        if self._coming:
+            try:
+                return self._coming.popleft()[1].result()
+            except SourceError as error:
+                if error.stops_source:
+                    raise
+        return self._fetch(skip)
 
     def step(self, page: Page, skip: int) -> tuple[int, int]:
         """The offset of the next page and by how many rows it overlaps; it and those behind it begin to be fetched."""
@@ -150,7 +175,7 @@ class _Ahead:
         skip += step
         at = self._coming[-1][0] + step if self._coming else skip
         while len(self._coming) < self._ahead and page.total is not None and at < page.total - overlap:
-            self._coming.append((at, self._executor.submit(self._fetch, at)))
+            self._coming.append((at, self._executor.submit(self._hasty, at)))
             at += step
         return skip, overlap
 
@@ -169,6 +194,10 @@ def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
     overlap, stride = min(skip, 1), 0
     while True:
         page = pages.at(skip)
+        if page.hole:
+            yield _placed(page, skip, Position(covered, skip + 1))
+            skip, overlap = skip + 1, 0
+            continue
         if not _is_ascending(page.ids):
             raise _NotInKeyOrder
         keys = [key for key in page.ids if key is not None]
@@ -198,11 +227,15 @@ def _in_any_order(pages: _Ahead) -> Iterator[Page]:
 def _one_pass(pages: _Ahead) -> Generator[Page, None, bool]:
     """One pass in whatever order the rows come. Returns whether nothing was seen to move."""
     read: set[int | None] = set()
-    skip = overlap = stride = 0
+    skip = overlap = stride = holes = 0
     anchor: int | None = None
     undisturbed = True
     while True:
         page = pages.at(skip)
+        if page.hole:
+            yield _placed(page, skip, None)
+            skip, overlap, holes = skip + 1, 0, holes + 1
+            continue
         if overlap and (not page.ids or page.ids[0] not in read):
             undisturbed = False
             stride = max(2 * stride, len(page.ids), 1)
@@ -216,9 +249,14 @@ def _one_pass(pages: _Ahead) -> Generator[Page, None, bool]:
         if news:
             yield page
         if _is_last(page, skip, overlap, bool(news)):
-            return undisturbed and (page.total is None or len(read) >= page.total)
+            return undisturbed and (page.total is None or len(read) + holes >= page.total)
         anchor = page.ids[-1]
         skip, overlap = pages.step(page, skip)
+
+
+def _placed(page: Page, skip: int, position: Position | None) -> Page:
+    assert page.hole
+    return replace(page, hole=replace(page.hole, place=f"at offset {skip}"), position=position)
 
 
 def _is_last(page: Page, skip: int, overlap: int, is_news: bool) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
 MINUTE = 60_000
 
-START = int(datetime(2026, 3, 2, 6, 0, tzinfo=UTC).timestamp() * 1000)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+START = (datetime(2026, 3, 2, 6, 0, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 """Where the clock of every new world stands; all history lies before it."""
 
 ORGANIZATION_OFFSET = -7 * HOUR
@@ -21,7 +23,7 @@ def parse_instant(text: str) -> int:
     instant = datetime.fromisoformat(text.strip())
     if instant.tzinfo is None:
         instant = instant.replace(tzinfo=UTC)
-    return int(instant.timestamp() * 1000)
+    return (instant - _EPOCH) // timedelta(milliseconds=1)
 
 
 @lru_cache(maxsize=50_000)

@@ -231,7 +231,11 @@ class CrmPlusApi:
                 ids, start = ids[start:], 0
             wanted = page(ids, start + query.skip, query.take, query.descending)
             self._refuse_poisoned(resource, wanted)
-            return json_list("list", [row_of(resource.table[id]) for id in wanted], total)
+            rows = [row_of(resource.table[id]) for id in wanted]
+            if self._faults.rates:
+                name = f"CRM+ {resource.name}"
+                rows = [self._faults.dress(name, id, row) for id, row in zip(wanted, rows, strict=True)]
+            return json_list("list", rows, total)
 
         return answer
 
@@ -283,15 +287,17 @@ class CrmPlusApi:
 
     async def _query_designations(self, request: Request) -> Response:
         """One row for each part of a gift; the parts of a gift follow each other."""
-        world = self._world
+        gifts = self._world.crm_gifts
         query = await self._parse(request, self._designations)
         ids, start = self._selected(self._designations, query)
-        parts = [(id, part) for id in ids[start:] for part in range(len(designation_shares(world.crm_gifts[id])))]
-        if query.descending:
-            parts.reverse()
-        wanted = parts[query.skip : query.skip + query.take]
-        rows = [encode(designation_row(world, world.crm_gifts[id], part)) for id, part in wanted]
-        return json_list("list", rows, len(parts))
+        parts = gifts.derived(
+            ("parts", query.selection.name),
+            lambda: [id * 10 + part for id in ids for part in range(len(designation_shares(gifts[id])))],
+        )
+        first = above(parts, ids[start] * 10, inclusive=True) if start < len(ids) else len(parts)
+        wanted = page(parts[first:], query.skip, query.take, query.descending)
+        rows = [encode(designation_row(self._world, gifts[part // 10], part % 10)) for part in wanted]
+        return json_list("list", rows, len(parts) - first)
 
     def _options(self, resource: Resource) -> Answer:
         async def answer(_request: Request) -> Response:
@@ -311,7 +317,8 @@ class CrmPlusApi:
         if id is None or id not in resource.table:
             raise _not_found()
         self._refuse_poisoned(resource, [id])
-        return Response(resource.table.encoded(id), media_type=JSON)
+        row = self._faults.dress(f"CRM+ {resource.name}", id, resource.table.encoded(id))
+        return Response(row, media_type=JSON)
 
     async def _gift_by_origin(self, request: Request) -> Response:
         source, reference = request.path_params["source"].strip().lower(), request.path_params["reference"]
@@ -470,7 +477,6 @@ def _designation_language() -> Language:
             "Gift Type": Parameter("List", lambda row: row.kind),
             "Gift Date": Parameter("Date", lambda row: row.day, day_only=True),
         },
-        {"amount": lambda row: row.cents, "giftdate": lambda row: row.day},
     )
 
 

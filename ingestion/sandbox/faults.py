@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from random import Random
 
+import orjson
+
 RAISE_RESOURCES = {
     "gifts": "Gift",
     "donors": "Donor",
@@ -35,13 +37,15 @@ FAULTS: dict[str, str] = {
     "cut_bodies": "some answers end in the middle, with and without a matching Content-Length",
     "html_200": "some answers are a maintenance page with status 200",
     "poisoned_rows": "a few rows make every page that holds them fail with 500",
+    "new_fields": "rows carry a field that nobody announced",
+    "odd_values": "a few rows carry a modification date that cannot be read",
     "moving_rows": "rows appear and vanish between two pages",
     **{f"raise_403_{name}": f"the Raise token may not read {path}" for name, path in RAISE_RESOURCES.items()},
     **{f"crm_plus_403_{name}": f"the CRM+ key may not read {path}" for name, path in CRM_PLUS_RESOURCES.items()},
 }
 """Every fault and what it does."""
 
-_RATES = {"poisoned_rows": 0.002, "moving_rows": 0.3, "timeouts": 0.02}
+_RATES = {"poisoned_rows": 0.002, "odd_values": 0.01, "new_fields": 1.0, "moving_rows": 0.3, "timeouts": 0.02}
 _USUAL_RATE = 0.05
 
 
@@ -83,6 +87,21 @@ class Faults:
         return choices[int(self._random.random() * len(choices))]
 
     def poisoned(self, product: str, id: int) -> bool:
-        """Whether a row makes its page fail; the same rows every time."""
-        rate = self.rates.get("poisoned_rows", 0.0)
-        return rate > 0 and Random(f"{self._seed}/{product}/{id}").random() < rate
+        """Whether a row makes its page fail."""
+        return self._picks("poisoned_rows", product, id)
+
+    def dress(self, product: str, id: int, row: bytes) -> bytes:
+        """An encoded row as the faults of content leave it."""
+        if self._picks("new_fields", product, id):
+            row = row[:-1] + b',"sandboxNovelty":{"since":"2026"}}'
+        if self._picks("odd_values", product, id):
+            fields = orjson.loads(row)
+            for key in {"modifiedDate", "modifiedDateTime", "modifiedDateTimeUtc"} & fields.keys():
+                fields[key] = f"around {fields[key]}"
+            row = orjson.dumps(fields)
+        return row
+
+    def _picks(self, name: str, product: str, id: int) -> bool:
+        """Whether a fault picks a row: the same rows every time."""
+        rate = self.rates.get(name, 0.0)
+        return rate > 0 and Random(f"{self._seed}/{name}/{product}/{id}").random() < rate

@@ -245,6 +245,8 @@ class RaiseApi:
             rows = [gift_json(self._world, table[id], details=True) for id in wanted]
         else:
             rows = [table.encoded(id) for id in wanted]
+        if self._faults.rates:
+            rows = [self._faults.dress(resource.name, id, row) for id, row in zip(wanted, rows, strict=True)]
         return json_list("items", rows, len(ids))
 
     @staticmethod
@@ -269,9 +271,9 @@ class RaiseApi:
                 raise _not_found()
             if self._faults.poisoned(resource.name, id):
                 raise ProblemError(500, "Server Error", "A record could not be serialized.")
-            if resource.name == "Gift":
-                return Response(gift_json(self._world, row, details=True), media_type=JSON)
-            return Response(resource.table.encoded(id), media_type=JSON)
+            is_gift = resource.name == "Gift"
+            body = gift_json(self._world, row, details=True) if is_gift else resource.table.encoded(id)
+            return Response(self._faults.dress(resource.name, id, body), media_type=JSON)
 
         return answer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from ingestion.sandbox.clock import DAY, HOUR, MINUTE
 
@@ -137,7 +138,7 @@ class Changes:
 
         for campaign_id in (TURNS_OFF, TURNS_ON):
             world.toggles[campaign_id] = at
-            world.later(at, lambda campaign_id=campaign_id: flip(campaign_id))  # type: ignore[misc]
+            world.later(at, partial(flip, campaign_id))
 
     def _register(self, gift: Gift) -> Gift:
         world = self._world
@@ -193,7 +194,7 @@ class Changes:
                 gift.status = BY_CAMPAIGN
             else:
                 gift.status = BY_AGE
-                world.later(world.now + MINUTE, lambda gift=gift: gift_arrives(world, gift))  # type: ignore[misc]
+                world.later(world.now + MINUTE, partial(gift_arrives, world, gift))
             self._register(gift)
 
     def _new_schedule(self) -> None:

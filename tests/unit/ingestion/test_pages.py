@@ -50,11 +50,11 @@ class Collection:
         self._move()
         return page(self.ids[skip : skip + self.cap], len(self.ids))
 
-    def above(self, after: int | None) -> Page:
+    def above(self, after: int | None, skip: int = 0) -> Page:
         self.requests += 1
         self._move()
         left = sorted(i for i in self.ids if after is None or i > after)
-        return page(left[: self.cap], len(left))
+        return page(left[skip : skip + self.cap], len(left))
 
 
 def read(pages: Iterator[Page]) -> set[int]:
@@ -142,7 +142,7 @@ def test_offset_paging_ends_where_the_server_ignores_the_offset() -> None:
 
 
 def test_keyset_paging_ends_where_the_server_ignores_the_condition() -> None:
-    assert read(keyset_pages(lambda _: page(range(1, 11), 25))) == set(range(1, 11))
+    assert read(keyset_pages(lambda *_: page(range(1, 11), 25))) == set(range(1, 11))
 
 
 def test_keyset_pages_carry_the_total_of_the_whole() -> None:
