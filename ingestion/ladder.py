@@ -22,13 +22,13 @@ class Ladder:
         self._rung = 0
         self._holes = 0
 
-    def fetch(self, fetch: Callable[[int], Page]) -> Page:
-        """What `fetch`, given a page size, answers; a page with a hole where even one row cannot be read."""
+    def fetch(self, fetch: Callable[[int], Page], least: int = 1) -> Page:
+        """What `fetch`, given a page size, answers; a page with a hole where even the least page cannot be read."""
         while True:
             try:
-                page = fetch(self.take)
+                page = fetch(max(self.take, least))
             except (SourceBroken, AnswerNotUnderstood) as error:
-                if self._rung < len(self._rungs) - 1:
+                if self.take > least:
                     self._rung += 1
                     continue
                 return self._hole(error)

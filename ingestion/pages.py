@@ -52,8 +52,8 @@ class Page:
 
 T = TypeVar("T")
 
-OffsetFetch: TypeAlias = Callable[[int], Page]
-"""Fetches the page that starts at an offset."""
+OffsetFetch: TypeAlias = Callable[[int, int], Page]
+"""Fetches the page that starts at an offset, of at least so many rows: fewer are of no use."""
 
 KeysetFetch: TypeAlias = Callable[[int | None, int], Page]
 """Fetches the page of the lowest keys above the given one, without the first few of them."""
@@ -156,7 +156,7 @@ class _Ahead:
     def __exit__(self, *_: object) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def at(self, skip: int) -> Page:
+    def at(self, skip: int, overlap: int) -> Page:
         """The page that starts at this offset."""
         while self._coming and self._coming[0][0] != skip:
             self._coming.popleft()[1].cancel()
@@ -166,7 +166,7 @@ class _Ahead:
             except SourceError as error:
                 if error.stops_source:
                     raise
-        return self._fetch(skip)
+        return self._fetch(skip, 1 + overlap)
 
     def step(self, page: Page, skip: int) -> tuple[int, int]:
         """The offset of the next page and by how many rows it overlaps; it and those behind it begin to be fetched."""
@@ -175,7 +175,7 @@ class _Ahead:
         skip += step
         at = self._coming[-1][0] + step if self._coming else skip
         while len(self._coming) < self._ahead and page.total is not None and at < page.total - overlap:
-            self._coming.append((at, self._executor.submit(self._hasty, at)))
+            self._coming.append((at, self._executor.submit(self._hasty, at, 1 + overlap)))
             at += step
         return skip, overlap
 
@@ -193,8 +193,9 @@ def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
     covered, skip = start.key, start.skip
     overlap, stride = min(skip, 1), 0
     while True:
-        page = pages.at(skip)
+        page = pages.at(skip, overlap)
         if page.hole:
+            skip += overlap
             yield _placed(page, skip, Position(covered, skip + 1))
             skip, overlap = skip + 1, 0
             continue
@@ -231,8 +232,9 @@ def _one_pass(pages: _Ahead) -> Generator[Page, None, bool]:
     anchor: int | None = None
     undisturbed = True
     while True:
-        page = pages.at(skip)
+        page = pages.at(skip, overlap)
         if page.hole:
+            skip += overlap
             yield _placed(page, skip, None)
             skip, overlap, holes = skip + 1, 0, holes + 1
             continue

@@ -63,7 +63,9 @@ class CrmPlusClient:
             return self._by_keyset(resource, cursor, [], start)
         ladder = Ladder(_MOST_PER_PAGE)
         return offset_pages(
-            lambda skip: ladder.fetch(lambda take: self._query(resource, resource.path, skip, take, [], archived=True)),
+            lambda skip, least: ladder.fetch(
+                lambda take: self._query(resource, resource.path, skip, take, [], archived=True), least
+            ),
             start,
             ahead=0,
         )

@@ -48,11 +48,11 @@ class RaiseClient:
         """The pages behind `start`; of a log, from its newest entry on."""
         ladder = Ladder(_MOST_PER_PAGE)
         return offset_pages(
-            lambda skip: ladder.fetch(lambda take: self._page(resource, skip, take)),
+            lambda skip, least: ladder.fetch(lambda take: self._page(resource, skip, take), least),
             start,
             # A list whose newest rows come first grows at its beginning: what is fetched in advance is soon out of place.
             ahead=0 if resource.newest_first else 2,
-            hasty=lambda skip: self._page(resource, skip, ladder.take),
+            hasty=lambda skip, _: self._page(resource, skip, ladder.take),
         )
 
     def changes(self, resource: RaiseResource, since: datetime) -> None:

@@ -45,7 +45,7 @@ class Collection:
         if self._is_sorted:
             self.ids.sort()
 
-    def offset(self, skip: int) -> Page:
+    def offset(self, skip: int, _: int = 1) -> Page:
         self.requests += 1
         self._move()
         return page(self.ids[skip : skip + self.cap], len(self.ids))
@@ -128,7 +128,7 @@ def test_offset_paging_costs_one_request_more_than_the_pages() -> None:
 def test_offset_paging_goes_on_behind_a_short_page() -> None:
     caps = iter([10, 3, 10, 10, 10, 10, 10])
     ids = list(range(40))
-    fetched = offset_pages(lambda skip: page(ids[skip : skip + next(caps)], len(ids)), ahead=0)
+    fetched = offset_pages(lambda skip, _: page(ids[skip : skip + next(caps)], len(ids)), ahead=0)
     assert read(fetched) == set(ids)
 
 
@@ -138,7 +138,7 @@ def test_a_server_that_gives_one_row_at_a_time_is_read_to_the_end() -> None:
 
 
 def test_offset_paging_ends_where_the_server_ignores_the_offset() -> None:
-    assert read(offset_pages(lambda _: page(range(10), 25), ahead=0)) == set(range(10))
+    assert read(offset_pages(lambda *_: page(range(10), 25), ahead=0)) == set(range(10))
 
 
 def test_keyset_paging_ends_where_the_server_ignores_the_condition() -> None:

@@ -54,7 +54,8 @@ class Api:
 
     def insert(self) -> None:
         key = max(self.rows, default=0) + 1
-        stamp = self.now.isoformat()
+        # What is there at the start has been there for long.
+        stamp = (self.now if self.now > START else START - timedelta(days=500 - key)).isoformat()
         self.rows[key] = {"id": key, "name": "new", "createdDate": stamp, "modifiedDate": stamp}
 
     def update(self, at: int) -> None:
@@ -83,7 +84,9 @@ class Api:
     def pages(self, resource: Resource, start: Position = BEGINNING) -> Iterator[Page]:
         if self.style == "keyset":
             return self._keyset(None, start)
-        return offset_pages(lambda skip: self._answer(self._ordered()[skip : skip + PER_PAGE], len(self.rows)), start, ahead=0)
+        return offset_pages(
+            lambda skip, _: self._answer(self._ordered()[skip : skip + PER_PAGE], len(self.rows)), start, ahead=0
+        )
 
     def _keyset(self, since: datetime | None, start: Position) -> Iterator[Page]:
         def above(after: int | None, skip: int) -> Page:
@@ -115,8 +118,7 @@ class Warehouse:
 
     def load(self, reading: Reading) -> None:
         keys = {"things": ["id"]} | {name: list(key) for name, (_, key) in TABLES.items()}
-        loaded = {name: list(reading.operations(name)) for name in ()}
-        loaded["things"] = list(reading.rows(THINGS))
+        loaded = {"things": list(reading.rows(THINGS))}
         loaded |= {name: list(reading.operations(name)) for name in TABLES}
         with duckdb.connect(str(self.path)) as connection:
             connection.execute("begin")
@@ -189,7 +191,7 @@ steps = st.lists(
 
 
 @pytest.mark.parametrize("style", STYLES)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 def test_after_a_whole_run_the_warehouse_is_as_the_api(
     tmp_path_factory: pytest.TempPathFactory, style: str, steps: list[tuple[str, int]]
@@ -329,7 +331,9 @@ def test_a_record_that_cannot_be_read_is_stepped_over(tmp_path: Path, style: str
     def pages(resource: Resource, start: Position = BEGINNING) -> Iterator[Page]:
         if style == "offset":
             return offset_pages(
-                lambda skip: ladder.fetch(lambda take: guarded(api._ordered()[skip:], take, len(api.rows))), start, ahead=0
+                lambda skip, least: ladder.fetch(lambda take: guarded(api._ordered()[skip:], take, len(api.rows)), least),
+                start,
+                ahead=0,
             )
 
         def above(after: int | None, skip: int) -> Page:
