@@ -1,0 +1,268 @@
+"""The dbt project keeps its contract: everything described, every mart typed, every wall in place.
+
+The project is parsed once, without a warehouse and without a network, and the assertions read the manifest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).parents[2] / "transform"
+
+RESOURCES = {
+    "raw_raise": "campaigns segments projects donors recurring_gifts gifts webhooks webhook_logs",
+    "raw_crm_plus": "organization campaigns projects contacts recurring_gifts gifts",
+}
+OPERATIONS = "load_audit quarantined_records schema_drift connections"
+
+# Every column that readers of a mart count on, by mart. A mart may have more.
+COLUMNS = {
+    "recon_donors": """organization raise_id crm_id status evidence confidence cause is_exception expected_since
+        age_hours raise_amount crm_amount crm_url as_of crm_key crm_key_contact_id email name email_agrees name_agrees
+        shares_contact gift_count gift_amount""",
+    "recon_summary": "organization entity status records amount share as_of",
+    "campaign_sync_windows": "organization campaign_id can_sync valid_from valid_to evidence",
+    "event_type_labels": """organization event_type resource_family action hypothesis_label observed_label observations
+        label_count first_observed_at last_observed_at status""",
+    "load_audit": """organization source resource run_id mode started_at finished_at is_complete rows_read api_total
+        rows_new rows_changed rows_deleted rows_quarantined requests retries throttled_seconds watermark""",
+    "quarantined_records": """organization source resource record_id error raw_text first_seen_at last_seen_at attempts
+        resolved_at""",
+    "schema_drift": "organization source resource field kind first_seen_at last_seen_at example",
+}
+
+DEFAULTS: dict[str, Any] = {
+    "late_after_hours": 24,
+    "missing_after_hours": 72,
+    "stale_after_hours": 48,
+    "amount_tolerance": 0.01,
+    "date_tolerance_days": 1,
+    "settled_gift_statuses": ["Approved"],
+    "reversed_gift_statuses": ["Refunded", "ChargeBack"],
+    "raise_reference_sources": ["RaiseDonors", "Raise", "Virtuous Raise", "Legacy RaiseDonors"],
+    "raise_transaction_sources": ["RaiseDonors", "Raise", "Virtuous Raise", "Legacy RaiseDonors"],
+    "include_test_mode": False,
+}
+
+DONOR_STATUSES = """test_mode deleted not_applicable not_assessable foreign_key conflict dangling archived merged linked
+    linked_by_reference ambiguous_reference sync_disabled no_activity pending late missing orphan"""
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("dbt")
+    beside_python = Path(sysconfig.get_path("scripts")) / "dbt"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "WAREHOUSE_PATH": str(folder / "warehouse.duckdb"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    command = [
+        str(beside_python) if beside_python.exists() else "dbt",
+        "parse",
+        "--warn-error",
+        *("--project-dir", str(PROJECT)),
+        *("--profiles-dir", str(PROJECT)),
+        *("--target-path", str(folder / "target")),
+        *("--log-path", str(folder / "logs")),
+    ]
+    parsed = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert parsed.returncode == 0, f"dbt parse failed:\n{parsed.stdout}{parsed.stderr}"
+    loaded: dict[str, Any] = json.loads((folder / "target" / "manifest.json").read_text())
+    return loaded
+
+
+def nodes(manifest: dict[str, Any], *kinds: str) -> list[dict[str, Any]]:
+    return [node for node in manifest["nodes"].values() if node["resource_type"] in kinds]
+
+
+def models(manifest: dict[str, Any], schema: str) -> list[dict[str, Any]]:
+    found = [node for node in nodes(manifest, "model") if node["schema"] == schema]
+    assert found, f"no models in schema {schema}"
+    return found
+
+
+def test_schemas_are_those_of_the_contract(manifest: dict[str, Any]) -> None:
+    strays = {
+        node["name"]: node["schema"]
+        for node in nodes(manifest, "model", "seed", "snapshot")
+        if node["schema"] not in {"staging", "intermediate", "marts"}
+    }
+    assert not strays
+
+
+def test_settings_have_the_contracts_defaults(manifest: dict[str, Any]) -> None:
+    # vars stand in the project file only; the manifest does not repeat them
+    yaml = pytest.importorskip("yaml")
+    declared = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
+    assert {name: declared.get(name) for name in DEFAULTS} == DEFAULTS
+
+
+def test_every_raw_table_is_a_source(manifest: dict[str, Any]) -> None:
+    declared = {(source["source_name"], source["name"]) for source in manifest["sources"].values()}
+    expected = {
+        (schema, table) for schema, resources in RESOURCES.items() for table in f"{resources} {OPERATIONS}".split()
+    }
+    assert declared == expected
+    elsewhere = [s["unique_id"] for s in manifest["sources"].values() if s["schema"] != s["source_name"]]
+    assert not elsewhere, f"sources whose schema is not the name of the source: {elsewhere}"
+
+
+def test_sources_declare_the_columns_that_ingestion_writes(manifest: dict[str, Any]) -> None:
+    columns = pytest.importorskip("ingestion.columns")
+    raise_resources = pytest.importorskip("ingestion.virtuous_raise.resources")
+    crm_plus_resources = pytest.importorskip("ingestion.virtuous_crm_plus.resources")
+    operations = pytest.importorskip("ingestion.operations")
+    written: dict[tuple[str, str], set[str]] = {}
+    for schema, module in (("raw_raise", raise_resources), ("raw_crm_plus", crm_plus_resources)):
+        for resource in module.RESOURCES:
+            declared = {column.name for column in (*resource.columns, *columns.BOOKKEEPING)}
+            written[schema, resource.name] = declared | {"organization", "_dlt_load_id", "_dlt_id"}
+        for table, (declared_columns, _) in operations.TABLES.items():
+            written[schema, table] = {column.name for column in declared_columns} | {"organization"}
+    described = {(s["source_name"], s["name"]): set(s["columns"]) for s in manifest["sources"].values()}
+    differences = {key: described.get(key, set()) ^ names for key, names in written.items()}
+    assert not {key: names for key, names in differences.items() if names}
+
+
+def test_every_resource_has_a_staging_model(manifest: dict[str, Any]) -> None:
+    staged = {dependency for node in models(manifest, "staging") for dependency in node["depends_on"]["nodes"]}
+    missing = sorted(set(manifest["sources"]) - staged)
+    assert not missing, f"sources that no staging model reads: {missing}"
+    misnamed = [
+        n["name"] for n in models(manifest, "staging") if not re.match(r"stg_(raise|crm_plus)__\w+$", n["name"])
+    ]
+    assert not misnamed
+
+
+def test_staging_reads_one_source_and_joins_nothing(manifest: dict[str, Any]) -> None:
+    for node in models(manifest, "staging"):
+        dependencies = node["depends_on"]["nodes"]
+        assert [name.partition(".")[0] for name in dependencies] == ["source"], f"{node['name']}: {dependencies}"
+        assert not re.search(r"\bjoin\b", node["raw_code"], re.IGNORECASE), f"{node['name']} joins"
+        assert node["config"]["materialized"] == "view", f"{node['name']} is no view"
+
+
+def test_only_staging_reads_sources(manifest: dict[str, Any]) -> None:
+    culprits = [
+        node["name"]
+        for node in nodes(manifest, "model", "snapshot")
+        if node["schema"] != "staging" and any(d.startswith("source.") for d in node["depends_on"]["nodes"])
+    ]
+    assert not culprits, f"read a source past staging: {culprits}"
+
+
+def test_everything_is_described(manifest: dict[str, Any]) -> None:
+    described = [*nodes(manifest, "model", "seed", "snapshot"), *manifest["sources"].values()]
+    silent = []
+    for node in described:
+        if not node["description"].strip():
+            silent.append(node["unique_id"])
+        if not node["columns"]:
+            silent.append(f"{node['unique_id']}: no columns")
+        silent += [f"{node['unique_id']}.{c['name']}" for c in node["columns"].values() if not c["description"].strip()]
+    assert not silent, f"without description: {silent}"
+
+
+def test_seeds_describe_exactly_their_columns(manifest: dict[str, Any]) -> None:
+    for seed in nodes(manifest, "seed"):
+        header = (PROJECT / seed["original_file_path"]).read_text().splitlines()[0].split(",")
+        assert set(header) == set(seed["columns"]), seed["name"]
+
+
+def test_every_mart_enforces_its_types(manifest: dict[str, Any]) -> None:
+    for mart in models(manifest, "marts"):
+        assert mart["contract"]["enforced"], f"{mart['name']} enforces no contract"
+        untyped = [column["name"] for column in mart["columns"].values() if not column["data_type"]]
+        assert not untyped, f"{mart['name']}: no type for {untyped}"
+        assert next(iter(mart["columns"])) == "organization", f"{mart['name']} is not keyed by organization first"
+
+
+def test_money_and_everything_else_is_never_a_float(manifest: dict[str, Any]) -> None:
+    floats = [
+        f"{node['name']}.{column['name']}"
+        for node in [*nodes(manifest, "model", "seed"), *manifest["sources"].values()]
+        for column in node["columns"].values()
+        if re.search(r"float|double|real", column["data_type"] or "", re.IGNORECASE)
+    ]
+    assert not floats
+    casts = [
+        node["name"]
+        for node in nodes(manifest, "model", "snapshot")
+        if re.search(r"\b(float|double|real)\b", re.sub(r"--.*", "", node["raw_code"]), re.IGNORECASE)
+    ]
+    assert not casts, f"cast to a float: {casts}"
+    for mart in models(manifest, "marts"):
+        for column in mart["columns"].values():
+            if column["name"].endswith("amount"):
+                assert column["data_type"] == "DECIMAL(18,2)", f"{mart['name']}.{column['name']}: {column['data_type']}"
+            if column["name"].endswith(("_at", "_since", "valid_from", "valid_to", "as_of")):
+                is_instant = column["data_type"] == "TIMESTAMP WITH TIME ZONE"
+                assert is_instant, f"{mart['name']}.{column['name']}: {column['data_type']}"
+
+
+@pytest.mark.parametrize("mart", COLUMNS)
+def test_marts_have_the_contracts_columns(manifest: dict[str, Any], mart: str) -> None:
+    by_name = {node["name"]: node for node in models(manifest, "marts")}
+    assert mart in by_name, f"no mart {mart}"
+    missing = set(COLUMNS[mart].split()) - set(by_name[mart]["columns"])
+    assert not missing, f"{mart} lacks {sorted(missing)}"
+
+
+def test_marts_and_their_statuses_are_tested(manifest: dict[str, Any]) -> None:
+    attached: dict[str, set[str]] = {}
+    for test in nodes(manifest, "test"):
+        attached.setdefault(test["attached_node"], set()).add(test["test_metadata"]["name"])
+    for mart in models(manifest, "marts"):
+        kinds = attached.get(mart["unique_id"], set())
+        assert kinds & {"primary_key", "unique_combination"}, f"{mart['name']}: nothing tests its key"
+
+
+def test_every_donor_status_has_a_row_in_the_seed_and_in_the_rule() -> None:
+    seed = (PROJECT / "seeds" / "recon_statuses.csv").read_text().splitlines()
+    in_seed = [line.split(",")[1] for line in seed if line.startswith("donor,")]
+    assert in_seed == DONOR_STATUSES.split()
+    rule = next(PROJECT.glob("models/**/recon_donors.sql")).read_text()
+    judged = rule[rule.index("judged as (") : rule.index("end as status")]
+    in_rule = list(dict.fromkeys(re.findall(r"then '(\w+)'", judged)))
+    assert set(in_rule) == set(in_seed)
+    # `orphan` speaks of rows that only CRM+ has, so that its place among the rules for donors means nothing
+    ordered = [status for status in in_rule if status != "orphan"]
+    assert ordered == [status for status in in_seed if status != "orphan"], "the rules stand in another order"
+
+
+def test_every_donor_status_is_unit_tested(manifest: dict[str, Any]) -> None:
+    expected = {
+        row.get("status")
+        for test in manifest["unit_tests"].values()
+        if test["model"] == "recon_donors"
+        for row in test["expect"]["rows"]
+    }
+    assert not set(DONOR_STATUSES.split()) - expected
+
+
+def test_the_project_stands_alone() -> None:
+    assert not (PROJECT / "packages.yml").exists()
+    assert not (PROJECT / "dependencies.yml").exists()
+    for path in (p for p in PROJECT.rglob("*") if p.suffix in {".sql", ".yml", ".csv"} and "target" not in p.parts):
+        text = path.read_text()
+        where = path.relative_to(PROJECT)
+        assert "dagster" not in text.lower(), f"{where} knows Dagster"
+        assert not re.search(r"^\s*(install|load)\s+\w+\s*;", text, re.IGNORECASE | re.MULTILINE), f"{where}: extension"
+        assert not re.search(r"['\"\s](/home|/work|/tmp|/Users)/", text), f"{where} holds an absolute path"
+        assert not re.search(r"\b(now\(\)|current_timestamp|current_date|get_current_timestamp)", text), (
+            f"{where} reads the wall clock"
+        )
+
+
+def test_usage_statistics_are_off() -> None:
+    assert "send_anonymous_usage_stats: false" in (PROJECT / "dbt_project.yml").read_text()

@@ -1,0 +1,108 @@
+"""Worlds are made from a seed, and time changes them."""
+
+from __future__ import annotations
+
+import pytest
+
+from ingestion.sandbox.world.state import scale_named
+
+
+def everything(reader):
+    return [
+        reader.raise_all("Gift"),
+        reader.raise_all("Donor"),
+        reader.raise_all("RecurringGift"),
+        reader.raise_all("Webhook/log", "createddatetime"),
+        reader.crm_all("Contact/Query/FullContact", "Contact Id"),
+        reader.crm_all("Gift/Query/FullGift", "Gift Id"),
+        reader.crm_all("RecurringGift/Query", "Recurring Gift Id"),
+        reader.control("truth"),
+    ]
+
+
+def test_the_same_seed_makes_the_same_world_and_the_same_future(open_sandbox):
+    one, two, other = open_sandbox(7), open_sandbox(7), open_sandbox(8)
+    assert everything(one) == everything(two) != everything(other)
+    for reader in (one, two):
+        reader.control("advance", {"hours": 26})
+    assert everything(one) == everything(two)
+
+
+def test_reading_before_or_after_makes_no_difference(open_sandbox):
+    """Rows are encoded when they are first served; that must not show."""
+    early, late = open_sandbox(7), open_sandbox(7)
+    everything(early)
+    for reader in (early, late):
+        reader.control("advance", {"hours": 26})
+    assert everything(early) == everything(late)
+
+
+def test_ids_grow_with_creation(fresh):
+    world = fresh.sandbox.simulation.world
+    for table in (world.gifts, world.donors, world.schedules, world.deliveries):
+        created = [row.created for row in table]
+        assert created == sorted(created)
+
+
+def test_nothing_lies_in_the_future(fresh):
+    world = fresh.sandbox.simulation.world
+    for hours in (0, 26):
+        fresh.control("advance", {"hours": hours})
+        for table in (world.gifts, world.schedules, world.contacts, world.crm_gifts, world.crm_schedules, world.donors):
+            assert max(max(row.created, row.modified) for row in table) <= world.now
+        assert max(row.created for row in world.deliveries) <= world.now
+
+
+def test_advancing_brings_syncs_new_records_refunds_and_toggles(fresh):
+    fresh.control("observed", {})
+    before, counts = fresh.control("truth"), fresh.control("counts")
+    syncing = {row["id"]: row["canSync"] for row in fresh.raise_all("Campaign")}
+    states = {row["id"]: row["statusText"] for row in fresh.raise_all("Gift")}
+    assert fresh.control("advance", {"hours": 26}) == {"now": "2026-03-03T08:00:00.000Z"}
+    after, later_counts = fresh.control("truth"), fresh.control("counts")
+    arrived = [
+        id
+        for id, record in before["donors"].items()
+        if record["status"] in ("pending", "late") and after["donors"][id]["status"] == "linked"
+    ]
+    assert len(arrived) >= 3
+    assert sum(state != syncing[id] for id, state in _campaigns(fresh).items()) == 2
+    assert any(
+        states.get(row["id"], "Refunded").lower() == "approved" and row["statusText"].lower() == "refunded"
+        for row in fresh.raise_all("Gift")
+    )
+    assert later_counts["crm_plus"]["gifts"] > counts["crm_plus"]["gifts"]
+    assert later_counts["raise"]["webhook_logs"] > counts["raise"]["webhook_logs"]
+    new = set(after["donors"]) - set(before["donors"])
+    assert len(new) >= 4
+    situations = [record["situation"] for record in after["donors"].values()]
+    assert {"vanished", "merged_now", "archived_now"} <= set(situations)
+
+
+def _campaigns(reader):
+    return {row["id"]: row["canSync"] for row in reader.raise_all("Campaign")}
+
+
+def test_gifts_under_a_toggled_campaign_wait_until_the_toggle_was_seen(fresh):
+    for _ in range(2):
+        fresh.control("observed", {})
+        fresh.control("advance", {"hours": 26})
+    gifts = [record for record in fresh.control("truth")["gifts"].values() if record["situation"] == "after_toggle"]
+    assert {record["status"] for record in gifts} == {"sync_disabled", "matched"}
+
+
+def test_the_clock_does_not_run_backwards(fresh):
+    assert fresh.send("POST", "/_sandbox/advance", json={"to": "2026-01-01T00:00:00Z"}).status_code == 400
+    assert fresh.send("POST", "/_sandbox/advance", json={}).status_code == 400
+    assert fresh.control("advance", {"to": "2026-03-02T09:00:00Z"}) == {"now": "2026-03-02T09:00:00.000Z"}
+
+
+def test_a_bare_world_has_only_gifts(open_sandbox):
+    counts = open_sandbox(scale="gifts:2000").control("counts")
+    assert counts["raise"]["gifts"] == 2000
+    assert counts["crm_plus"]["gifts"] == counts["crm_plus"]["contacts"] == 0
+
+
+def test_unknown_scales_are_refused():
+    with pytest.raises(ValueError, match="unknown scale"):
+        scale_named("gigantic")

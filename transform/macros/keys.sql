@@ -1,0 +1,8 @@
+{#- The positive integer that a foreign key in text form stands for; null when it stands for none.
+
+    Outer space, a leading `+`, leading zeros and a trailing `.0` do not make it another integer. Zero, a sign, any other
+    character, and a number that no id of CRM+ can be (it overflows BIGINT) make it no key at all: the caller decides
+    what that means. -#}
+{% macro integer_key(expression) -%}
+    try_cast(regexp_extract({{ clean_text(expression) }}, '^\+?0*([1-9][0-9]{0,18})(\.0+)?$', 1) as bigint)
+{%- endmacro %}

@@ -1,0 +1,103 @@
+-- Where each contact ends up after merges. The recursion walks merged contacts only: they are few, contacts are many.
+with recursive contacts as (
+    select
+        organization,
+        contact_id,
+        merged_into_contact_id,
+        is_archived,
+        is_deleted
+    from {{ ref('stg_crm_plus__contacts') }}
+),
+
+contact_merges as (
+    select
+        organization,
+        contact_id,
+        merged_into_contact_id
+    from contacts
+    where merged_into_contact_id is not null
+),
+
+merge_counts as (
+    select count(*) as merge_count
+    from contact_merges
+),
+
+-- each round doubles the length of the jumps, so that a chain of a thousand merges takes ten rounds; a jump that has come to
+-- the end of its chain stays there
+jumps as (
+    select
+        organization,
+        contact_id,
+        merged_into_contact_id as reached_contact_id,
+        1 as jump_length
+    from contact_merges
+    union all
+    select
+        jumps.organization,
+        jumps.contact_id,
+        coalesce(onward_jumps.reached_contact_id, jumps.reached_contact_id) as reached_contact_id,
+        jumps.jump_length * 2 as jump_length
+    from jumps
+    left join jumps as onward_jumps
+        on
+            jumps.organization = onward_jumps.organization
+            and jumps.reached_contact_id = onward_jumps.contact_id
+    where jumps.jump_length < (select merge_counts.merge_count from merge_counts)
+),
+
+-- no chain is longer than there are merges: what still stands on a merged contact after that many goes round in a circle
+chain_ends as (
+    select
+        jumps.organization,
+        jumps.contact_id,
+        jumps.reached_contact_id as end_contact_id
+    from jumps
+    anti join contact_merges
+        on
+            jumps.organization = contact_merges.organization
+            and jumps.reached_contact_id = contact_merges.contact_id
+    where jumps.jump_length >= (select merge_counts.merge_count from merge_counts)
+),
+
+ended as (
+    select
+        contacts.organization,
+        contacts.contact_id,
+        contacts.merged_into_contact_id is not null as is_merged,
+        contacts.is_archived,
+        contacts.is_deleted,
+        case
+            when contacts.merged_into_contact_id is null then contacts.contact_id
+            else chain_ends.end_contact_id
+        end as end_contact_id
+    from contacts
+    left join chain_ends
+        on
+            contacts.organization = chain_ends.organization
+            and contacts.contact_id = chain_ends.contact_id
+)
+
+select
+    ended.organization,
+    ended.contact_id,
+    ended.is_merged,
+    ended.end_contact_id,
+    -- a contact that was merged away may well vanish: what counts is whether the survivor is there
+    case when not survivors.is_deleted then survivors.contact_id end as survivor_contact_id,
+    case
+        when not ended.is_merged and ended.is_deleted then 'deleted'
+        when not ended.is_merged then 'not_merged'
+        when ended.end_contact_id is null then 'cycle'
+        when survivors.contact_id is null or survivors.is_deleted then 'missing_survivor'
+        else 'merged'
+    end as merge_state,
+    coalesce(survivors.is_archived, false) as is_survivor_archived,
+    ended.is_archived,
+    ended.is_deleted,
+    not ended.is_merged and not ended.is_archived and not ended.is_deleted as is_live
+from ended
+left join contacts as survivors
+    on
+        ended.organization = survivors.organization
+        and ended.end_contact_id = survivors.contact_id

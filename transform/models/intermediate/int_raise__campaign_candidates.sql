@@ -1,0 +1,144 @@
+-- The campaigns that a gift or schedule may belong to: by id, else through its segment, else by name. Names are not unique,
+-- so there may be several. Worked out once per distinct way of saying it, not once per gift.
+with lookups as (
+    select
+        organization,
+        campaign_lookup_key,
+        any_value(campaign_id) as campaign_id,
+        any_value(segment_id) as segment_id,
+        any_value({{ fold_text('segment_code') }}) as segment_code,
+        any_value({{ fold_text('segment_name') }}) as segment_name,
+        any_value({{ fold_text('segment') }}) as segment,
+        any_value({{ fold_text('campaign_name') }}) as campaign_name
+    from {{ ref('int_raise__giving_records') }}
+    group by organization, campaign_lookup_key
+),
+
+-- a campaign in quarantine is there all the same; only its state is unknown
+campaigns as (
+    select
+        organization,
+        campaign_id,
+        {{ clean_text('campaign_name') }} as campaign_name,
+        {{ fold_text('campaign_name') }} as folded_name
+    from {{ ref('stg_raise__campaigns') }}
+    union all
+    select
+        quarantine.organization,
+        quarantine.record_key as campaign_id,
+        null as campaign_name,
+        null as folded_name
+    from {{ ref('int_recon__open_quarantine') }} as quarantine
+    anti join {{ ref('stg_raise__campaigns') }} as campaigns
+        on
+            quarantine.organization = campaigns.organization
+            and quarantine.record_key = campaigns.campaign_id
+    where
+        quarantine.source = 'raise'
+        and quarantine.resource = 'campaigns'
+        and quarantine.record_key is not null
+),
+
+segments as (
+    select
+        segments.organization,
+        segments.segment_id,
+        {{ fold_text('segments.code') }} as folded_code,
+        {{ fold_text('segments.segment_name') }} as folded_name,
+        campaigns.campaign_id,
+        campaigns.folded_name as folded_campaign_name
+    from {{ ref('stg_raise__segments') }} as segments
+    inner join campaigns
+        on
+            segments.organization = campaigns.organization
+            and (
+                segments.campaign_id = campaigns.campaign_id
+                or (
+                    segments.campaign_id is null
+                    and {{ fold_text('segments.campaign_name') }} = campaigns.folded_name
+                )
+            )
+),
+
+-- how sure each way is; the surest that finds anything wins
+found as (
+    select
+        lookups.organization,
+        lookups.campaign_lookup_key,
+        campaigns.campaign_id,
+        1 as preference,
+        'campaign_id' as found_by
+    from lookups
+    inner join campaigns
+        on
+            lookups.organization = campaigns.organization
+            and lookups.campaign_id = campaigns.campaign_id
+    union all
+    select
+        lookups.organization,
+        lookups.campaign_lookup_key,
+        segments.campaign_id,
+        2 as preference,
+        'segment' as found_by
+    from lookups
+    inner join segments
+        on
+            lookups.organization = segments.organization
+            and lookups.segment_id = segments.segment_id
+    union all
+    -- the same code or name may stand in several campaigns: there the name of the campaign decides, where it is given
+    select
+        lookups.organization,
+        lookups.campaign_lookup_key,
+        segments.campaign_id,
+        case
+            when lookups.campaign_name = segments.folded_campaign_name then 3
+            when lookups.segment_code = segments.folded_code then 4
+            else 5
+        end as preference,
+        'segment' as found_by
+    from lookups
+    inner join segments
+        on
+            lookups.organization = segments.organization
+            and (
+                lookups.segment_code = segments.folded_code
+                or lookups.segment_name = segments.folded_name
+                or lookups.segment in (segments.folded_code, segments.folded_name)
+            )
+    union all
+    select
+        lookups.organization,
+        lookups.campaign_lookup_key,
+        campaigns.campaign_id,
+        6 as preference,
+        'campaign_name' as found_by
+    from lookups
+    inner join campaigns
+        on
+            lookups.organization = campaigns.organization
+            and lookups.campaign_name = campaigns.folded_name
+),
+
+surest as (
+    select distinct
+        organization,
+        campaign_lookup_key,
+        campaign_id,
+        found_by
+    from found
+    qualify
+        preference = min(preference) over (partition by organization, campaign_lookup_key)
+)
+
+select
+    surest.organization,
+    surest.campaign_lookup_key,
+    surest.campaign_id,
+    campaigns.campaign_name,
+    surest.found_by
+from surest
+inner join campaigns
+    on
+        surest.organization = campaigns.organization
+        and surest.campaign_id = campaigns.campaign_id

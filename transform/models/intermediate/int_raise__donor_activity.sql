@@ -1,0 +1,72 @@
+-- What a donor gave and scheduled, as far as it counts: neither test-mode nor deleted records, nor gifts that are neither
+-- settled nor reversed.
+with activities as (
+    select
+        organization,
+        donor_id,
+        entity,
+        record_id,
+        amount,
+        created_at,
+        campaign_name,
+        is_expected,
+        campaign_evidence
+    from {{ ref('int_raise__giving_expectations') }}
+    where is_activity and donor_id is not null
+),
+
+first_expected_activities as (
+    select
+        organization,
+        donor_id,
+        entity,
+        record_id,
+        created_at,
+        campaign_name,
+        campaign_evidence
+    from activities
+    where is_expected
+    qualify
+        row_number() over (
+            partition by organization, donor_id
+            order by created_at, entity, record_id
+        ) = 1
+),
+
+totals as (
+    select
+        organization,
+        donor_id,
+        count(*) filter (where entity = 'gift') as gift_count,
+        cast(coalesce(sum(amount) filter (where entity = 'gift'), 0) as decimal(18, 2)) as gift_amount,
+        count(*) filter (where entity = 'recurring_gift') as schedule_count,
+        count(*) filter (where is_expected) as expected_count,
+        count(*) filter (where is_expected is null) as unknown_count,
+        count(*) filter (where campaign_evidence = 'assumed') as assumed_count,
+        min(campaign_name) filter (where is_expected is null) as unknown_campaign,
+        min(campaign_name) filter (where not is_expected) as disabled_campaign
+    from activities
+    group by organization, donor_id
+)
+
+select
+    totals.organization,
+    totals.donor_id,
+    totals.gift_count,
+    totals.gift_amount,
+    totals.schedule_count,
+    totals.expected_count,
+    totals.unknown_count,
+    totals.assumed_count,
+    first_expected.created_at as first_expected_at,
+    first_expected.entity as first_expected_entity,
+    first_expected.record_id as first_expected_id,
+    first_expected.campaign_evidence as first_expected_evidence,
+    first_expected.campaign_name as first_expected_campaign,
+    totals.unknown_campaign,
+    totals.disabled_campaign
+from totals
+left join first_expected_activities as first_expected
+    on
+        totals.organization = first_expected.organization
+        and totals.donor_id = first_expected.donor_id

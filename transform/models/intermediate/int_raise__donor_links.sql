@@ -1,0 +1,250 @@
+-- What ties each Raise donor to CRM+ contacts: its key, the back-references that name it, and whether the two agree.
+with donors as (
+    select
+        organization,
+        donor_id,
+        has_crm_key,
+        crm_key_contact_id,
+        crm_key_urls,
+        is_test_mode,
+        is_gdpr_deleted,
+        is_deleted,
+        is_archived
+    from {{ ref('stg_raise__donors') }}
+),
+
+-- usually a map from the type of integration to its link; a list of links is read as well. A type without an entry links
+-- nowhere.
+link_entries as (
+    select
+        organization,
+        donor_id,
+        case json_type(crm_key_urls)
+            when 'OBJECT'
+                then list_transform(
+                    list_filter(
+                        map_entries(try_cast(crm_key_urls as map(varchar, json))), -- noqa: LT01
+                        lambda x: json_type(x.value) != 'NULL'
+                    ),
+                    lambda x: {
+                        'type': x.key,
+                        'url': coalesce(x.value ->> '$.url', case json_type(x.value) when 'VARCHAR' then x.value ->> '$' end)
+                    }
+                )
+            when 'ARRAY'
+                then from_json(crm_key_urls, '[{"type": "VARCHAR", "url": "VARCHAR"}]')
+        end as entries
+    from donors
+    where crm_key_urls is not null
+),
+
+virtuous_link_entries as (
+    select
+        *,
+        list_filter(
+            entries,
+            lambda x: contains(lower(concat_ws(' ', x.type, x.url)), 'virtuous')
+        ) as virtuous_entries
+    from link_entries
+    where len(entries) > 0
+),
+
+link_targets as (
+    select
+        organization,
+        donor_id,
+        len(virtuous_entries) = 0 as is_linked_elsewhere,
+        list_min(list_transform(virtuous_entries, lambda x: {{ clean_text('x.url') }})) as crm_url,
+        array_to_string(list_sort(list_transform(entries, lambda x: x.type)), ', ') as integration_types
+    from virtuous_link_entries
+),
+
+keyed_donors as (
+    select
+        donors.organization,
+        donors.donor_id,
+        donors.has_crm_key,
+        donors.is_test_mode,
+        donors.is_gdpr_deleted,
+        donors.is_deleted,
+        donors.is_archived,
+        link_targets.crm_url,
+        link_targets.integration_types,
+        coalesce(link_targets.is_linked_elsewhere, false) as is_linked_elsewhere,
+        donors.has_crm_key and donors.crm_key_contact_id is null as is_key_unusable,
+        case
+            when not coalesce(link_targets.is_linked_elsewhere, false) then donors.crm_key_contact_id
+        end as crm_key_contact_id
+    from donors
+    left join link_targets
+        on
+            donors.organization = link_targets.organization
+            and donors.donor_id = link_targets.donor_id
+),
+
+donor_references as (
+    select
+        organization,
+        donor_id,
+        resolved_contact_id,
+        bool_or(is_resolved_live) as is_live
+    from {{ ref('int_crm_plus__raise_references') }}
+    group by organization, donor_id, resolved_contact_id
+),
+
+resolved_keys as (
+    select
+        keyed_donors.organization,
+        keyed_donors.donor_id,
+        contacts.survivor_contact_id as key_survivor_id,
+        contacts.is_merged as is_key_merged,
+        contacts.merge_state as key_merge_state,
+        contacts.end_contact_id as key_end_contact_id,
+        contacts.is_survivor_archived
+    from keyed_donors
+    inner join {{ ref('int_crm_plus__contacts_resolved') }} as contacts
+        on
+            keyed_donors.organization = contacts.organization
+            and keyed_donors.crm_key_contact_id = contacts.contact_id
+),
+
+reference_facts as (
+    select
+        donor_references.organization,
+        donor_references.donor_id,
+        count(*) as reference_contact_count,
+        min(donor_references.resolved_contact_id) as reference_contact_id,
+        array_to_string(list_sort(list(donor_references.resolved_contact_id)), ', ') as reference_contact_ids,
+        coalesce(bool_or(donor_references.resolved_contact_id = resolved_keys.key_survivor_id), false)
+            as key_contact_refers_back,
+        min(donor_references.resolved_contact_id) filter (
+            where
+            donor_references.is_live
+            and donor_references.resolved_contact_id is distinct from resolved_keys.key_survivor_id
+        ) as other_live_reference_contact_id
+    from donor_references
+    left join resolved_keys
+        on
+            donor_references.organization = resolved_keys.organization
+            and donor_references.donor_id = resolved_keys.donor_id
+    group by donor_references.organization, donor_references.donor_id
+),
+
+quarantined_contacts as (
+    select
+        organization,
+        record_key as contact_id
+    from {{ ref('int_recon__open_quarantine') }}
+    where source = 'crm_plus' and resource = 'contacts'
+),
+
+unidentified_quarantine as (
+    select distinct organization
+    from quarantined_contacts
+    where contact_id is null
+),
+
+quarantined_donors as (
+    select
+        organization,
+        record_key as donor_id
+    from {{ ref('int_recon__open_quarantine') }}
+    where source = 'raise' and resource = 'donors' and record_key is not null
+),
+
+links as (
+    select
+        keyed_donors.*,
+        resolved_keys.key_survivor_id,
+        resolved_keys.key_merge_state,
+        resolved_keys.key_end_contact_id,
+        coalesce(resolved_keys.is_key_merged, false) as is_key_merged,
+        coalesce(resolved_keys.is_survivor_archived, false) as is_survivor_archived,
+        coalesce(reference_facts.reference_contact_count, 0) as reference_contact_count,
+        reference_facts.reference_contact_ids,
+        coalesce(reference_facts.key_contact_refers_back, false) as key_contact_refers_back,
+        reference_facts.other_live_reference_contact_id,
+        quarantined_donors.donor_id is not null as is_donor_quarantined,
+        key_quarantine.contact_id is not null or end_quarantine.contact_id is not null
+            as is_key_contact_quarantined,
+        unidentified_quarantine.organization is not null as has_unidentified_contact_quarantine,
+        case
+            when keyed_donors.crm_key_contact_id is not null then resolved_keys.key_survivor_id
+            when reference_facts.reference_contact_count = 1 then reference_facts.reference_contact_id
+        end as crm_id
+    from keyed_donors
+    left join resolved_keys
+        on
+            keyed_donors.organization = resolved_keys.organization
+            and keyed_donors.donor_id = resolved_keys.donor_id
+    left join reference_facts
+        on
+            keyed_donors.organization = reference_facts.organization
+            and keyed_donors.donor_id = reference_facts.donor_id
+    left join quarantined_donors
+        on
+            keyed_donors.organization = quarantined_donors.organization
+            and keyed_donors.donor_id = quarantined_donors.donor_id
+    left join quarantined_contacts as key_quarantine
+        on
+            keyed_donors.organization = key_quarantine.organization
+            and keyed_donors.crm_key_contact_id = key_quarantine.contact_id
+    left join quarantined_contacts as end_quarantine
+        on
+            keyed_donors.organization = end_quarantine.organization
+            and resolved_keys.key_end_contact_id = end_quarantine.contact_id
+    left join unidentified_quarantine
+        on keyed_donors.organization = unidentified_quarantine.organization
+),
+
+live_donor_counts as (
+    select
+        organization,
+        crm_id,
+        count(*) as live_donor_count
+    from links
+    where
+        crm_id is not null
+        and (not is_test_mode or {{ var('include_test_mode') }})
+        and not is_gdpr_deleted
+        and not is_deleted
+        and not is_archived
+    group by organization, crm_id
+)
+
+select
+    links.organization,
+    links.donor_id,
+    links.has_crm_key,
+    links.crm_key_contact_id,
+    links.crm_url,
+    links.integration_types,
+    links.is_key_unusable,
+    links.is_linked_elsewhere,
+    links.key_survivor_id,
+    links.key_merge_state,
+    links.key_end_contact_id,
+    links.is_key_merged,
+    links.is_survivor_archived,
+    links.reference_contact_count,
+    links.reference_contact_ids,
+    links.key_contact_refers_back,
+    links.other_live_reference_contact_id,
+    links.is_donor_quarantined,
+    links.is_key_contact_quarantined,
+    links.has_unidentified_contact_quarantine,
+    links.crm_id,
+    coalesce(live_donor_counts.live_donor_count, 0) - case
+        when
+            (not links.is_test_mode or {{ var('include_test_mode') }})
+            and not links.is_gdpr_deleted
+            and not links.is_deleted
+            and not links.is_archived
+            then 1
+        else 0
+    end > 0 and links.crm_id is not null as shares_contact
+from links
+left join live_donor_counts
+    on
+        links.organization = live_donor_counts.organization
+        and links.crm_id = live_donor_counts.crm_id

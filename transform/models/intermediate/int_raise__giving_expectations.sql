@@ -1,0 +1,101 @@
+-- Whether a gift or schedule was to reach CRM+: its campaign was syncing when it was created.
+with giving_records as (
+    select
+        organization,
+        entity,
+        record_id,
+        donor_id,
+        amount,
+        created_at,
+        is_created_at_known,
+        is_activity,
+        campaign_lookup_key
+    from {{ ref('int_raise__giving_records') }}
+),
+
+windows as (
+    select
+        organization,
+        campaign_id,
+        can_sync,
+        evidence,
+        coalesce(valid_from, '-infinity'::timestamptz) as starts_at,
+        coalesce(valid_to, 'infinity'::timestamptz) as ends_at
+    from {{ ref('campaign_sync_windows') }}
+),
+
+campaign_states as (
+    select
+        giving_records.organization,
+        giving_records.entity,
+        giving_records.record_id,
+        candidates.campaign_id,
+        candidates.campaign_name,
+        candidates.found_by,
+        windows.can_sync,
+        coalesce(windows.evidence = 'snapshot', false) and giving_records.is_created_at_known as is_observed
+    from giving_records
+    inner join {{ ref('int_raise__campaign_candidates') }} as candidates
+        on
+            giving_records.organization = candidates.organization
+            and giving_records.campaign_lookup_key = candidates.campaign_lookup_key
+    left join windows
+        on
+            candidates.organization = windows.organization
+            and candidates.campaign_id = windows.campaign_id
+            and giving_records.created_at >= windows.starts_at
+            and giving_records.created_at < windows.ends_at
+),
+
+-- of several campaigns with one name, one that syncs is enough; a state that nobody knows excludes nothing
+campaign_verdicts as (
+    select
+        organization,
+        entity,
+        record_id,
+        case
+            when bool_or(coalesce(can_sync, false)) then true
+            when not bool_or(can_sync is null) then false
+        end as was_syncing,
+        bool_or(can_sync and is_observed) as is_syncing_observed,
+        bool_and(is_observed) as is_all_observed,
+        count(*) as campaign_count,
+        -- the one that decides: one that syncs, where there is one
+        coalesce(min(campaign_id) filter (where can_sync), min(campaign_id)) as campaign_id,
+        coalesce(min(campaign_name) filter (where can_sync), min(campaign_name)) as campaign_name,
+        min(found_by) as found_by
+    from campaign_states
+    group by organization, entity, record_id
+)
+
+select
+    giving_records.organization,
+    giving_records.entity,
+    giving_records.record_id,
+    giving_records.donor_id,
+    giving_records.amount,
+    giving_records.created_at,
+    giving_records.is_created_at_known,
+    giving_records.is_activity,
+    campaign_verdicts.campaign_id,
+    campaign_verdicts.campaign_name,
+    campaign_verdicts.found_by as campaign_found_by,
+    coalesce(campaign_verdicts.campaign_count, 0) as campaign_count,
+    -- a campaign that cannot be found is no reason not to expect the record; one whose state nobody knows leaves it open
+    case
+        when campaign_verdicts.record_id is null then true
+        else campaign_verdicts.was_syncing
+    end as is_expected,
+    case
+        when campaign_verdicts.record_id is null then 'campaign_not_found'
+        when campaign_verdicts.was_syncing is null then 'unknown'
+        when campaign_verdicts.was_syncing and campaign_verdicts.is_syncing_observed then 'snapshot'
+        when not campaign_verdicts.was_syncing and campaign_verdicts.is_all_observed then 'snapshot'
+        else 'assumed'
+    end as campaign_evidence
+from giving_records
+left join campaign_verdicts
+    on
+        giving_records.organization = campaign_verdicts.organization
+        and giving_records.entity = campaign_verdicts.entity
+        and giving_records.record_id = campaign_verdicts.record_id

@@ -1,0 +1,137 @@
+-- What the comparison of an entity needs to have been read. Without CRM+ the Raise side stands alone.
+with needed_reads (entity, source, resource) as (
+    values
+    ('donor', 'raise', 'donors'),
+    ('donor', 'raise', 'gifts'),
+    ('donor', 'raise', 'recurring_gifts'),
+    ('donor', 'raise', 'campaigns'),
+    ('donor', 'crm_plus', 'contacts'),
+    ('gift', 'raise', 'donors'),
+    ('gift', 'raise', 'gifts'),
+    ('gift', 'raise', 'recurring_gifts'),
+    ('gift', 'raise', 'campaigns'),
+    ('gift', 'crm_plus', 'contacts'),
+    ('gift', 'crm_plus', 'gifts'),
+    ('recurring_gift', 'raise', 'donors'),
+    ('recurring_gift', 'raise', 'gifts'),
+    ('recurring_gift', 'raise', 'recurring_gifts'),
+    ('recurring_gift', 'raise', 'campaigns'),
+    ('recurring_gift', 'crm_plus', 'contacts'),
+    ('recurring_gift', 'crm_plus', 'recurring_gifts')
+),
+
+reads as (
+    select
+        organization,
+        source,
+        resource,
+        is_complete,
+        started_at
+    from {{ ref('stg_raise__load_audit') }}
+    union all
+    select
+        organization,
+        source,
+        resource,
+        is_complete,
+        started_at
+    from {{ ref('stg_crm_plus__load_audit') }}
+),
+
+complete_reads as (
+    select
+        organization,
+        source,
+        resource,
+        max(started_at) as read_at
+    from reads
+    where is_complete
+    group by organization, source, resource
+),
+
+crm_plus_connections as (
+    select
+        organization,
+        bool_or(is_connected) as is_connected
+    from {{ ref('stg_crm_plus__connections') }}
+    group by organization
+),
+
+organizations as (
+    select organization from {{ ref('int_organizations') }}
+),
+
+expected_reads as (
+    select
+        organizations.organization,
+        needed_reads.entity,
+        needed_reads.source,
+        needed_reads.resource,
+        complete_reads.read_at,
+        crm_plus_connections.is_connected as is_crm_plus_connected,
+        case needed_reads.source when 'raise' then 'Raise ' else 'CRM+ ' end
+        || replace(needed_reads.resource, '_', ' ') as read_name
+    from organizations
+    cross join needed_reads
+    left join crm_plus_connections
+        on organizations.organization = crm_plus_connections.organization
+    left join complete_reads
+        on
+            organizations.organization = complete_reads.organization
+            and needed_reads.source = complete_reads.source
+            and needed_reads.resource = complete_reads.resource
+    where
+        needed_reads.source = 'raise'
+        -- not knowing whether there is a CRM+ is not the same as knowing that there is none
+        or coalesce(crm_plus_connections.is_connected, true)
+),
+
+dated_reads as (
+    select
+        *,
+        max(read_at) filter (where source = 'raise') over (partition by organization, entity) as raise_read_at
+    from expected_reads
+),
+
+judged_reads as (
+    select
+        *,
+        read_at is null as is_never_complete,
+        coalesce(read_at < raise_read_at - interval '1 hour' * {{ var('stale_after_hours') }}, false) as is_stale
+    from dated_reads
+),
+
+entities as (
+    select
+        organization,
+        entity,
+        bool_or(is_crm_plus_connected) as is_crm_plus_connected,
+        case when not bool_or(is_never_complete) then min(read_at) end as as_of,
+        max(raise_read_at) as raise_read_at,
+        max(read_at) filter (where source = 'raise' and resource = 'donors') as donors_read_at,
+        max(read_at) filter (where source = 'crm_plus' and resource = 'contacts') as contacts_read_at,
+        not bool_or(is_never_complete or is_stale) as is_assessable,
+        string_agg(read_name, ', ' order by read_name) filter (where is_never_complete) as never_complete,
+        string_agg(read_name || ' (' || {{ instant_text('read_at') }} || ')', ', ' order by read_name)
+        filter (where is_stale) as stale
+    from judged_reads
+    group by organization, entity
+)
+
+select
+    organization,
+    entity,
+    is_crm_plus_connected,
+    as_of,
+    donors_read_at,
+    contacts_read_at,
+    is_assessable,
+    case
+        when never_complete is not null
+            then 'Never completely read so far: ' || never_complete || '.'
+        when stale is not null
+            then
+                'Last completely read more than {{ var("stale_after_hours") }} hours before the newest Raise read ('
+                || {{ instant_text('raise_read_at') }} || '): ' || stale || '.'
+    end as not_assessable_reason
+from entities

@@ -1,0 +1,58 @@
+-- Records that exist and whose present state is not known, because they, or a field that decides, could not be read.
+with quarantined as (
+    select
+        organization,
+        'raise' as source,
+        resource,
+        record_id,
+        field,
+        first_seen_at
+    from {{ ref('stg_raise__quarantined_records') }}
+    where resolved_at is null
+    union all
+    select
+        organization,
+        'crm_plus' as source,
+        resource,
+        record_id,
+        field,
+        first_seen_at
+    from {{ ref('stg_crm_plus__quarantined_records') }}
+    where resolved_at is null
+),
+
+-- a field may stand in either spelling and with a path behind it: `contactReferences[0].id`, `contact_references`
+named_fields as (
+    select
+        organization,
+        source,
+        resource,
+        record_id,
+        first_seen_at,
+        lower(replace(regexp_extract({{ clean_text('field') }}, '^[A-Za-z_]+'), '_', '')) as field_name
+    from quarantined
+),
+
+deciding as (
+    select
+        organization,
+        source,
+        resource,
+        {{ integer_key('record_id') }} as record_key,
+        first_seen_at
+    from named_fields
+    where
+        coalesce(field_name, '') = ''
+        or (resource = 'donors' and field_name in ('istestmode', 'isgdprdeleted', 'crmkey', 'crmkeyurls'))
+        or (resource = 'contacts' and field_name in ('mergedintocontactid', 'isarchived', 'contactreferences'))
+        or (resource = 'campaigns' and field_name = 'cansync')
+)
+
+select
+    organization,
+    source,
+    resource,
+    record_key,
+    min(first_seen_at) as quarantined_since
+from deciding
+group by organization, source, resource, record_key

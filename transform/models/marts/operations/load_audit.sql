@@ -1,0 +1,48 @@
+-- What each run read of each resource, of both sources.
+select
+    organization,
+    'raise' as source,
+    resource,
+    run_id,
+    mode,
+    started_at,
+    finished_at,
+    is_complete,
+    rows_read,
+    api_total,
+    rows_new,
+    rows_changed,
+    rows_deleted,
+    rows_quarantined,
+    requests,
+    retries,
+    throttled_seconds,
+    watermark,
+    mode_reason,
+    error,
+    recorded_at
+from {{ ref('stg_raise__load_audit') }}
+union all
+select
+    organization,
+    'crm_plus' as source,
+    resource,
+    run_id,
+    mode,
+    started_at,
+    finished_at,
+    is_complete,
+    rows_read,
+    api_total,
+    rows_new,
+    rows_changed,
+    rows_deleted,
+    rows_quarantined,
+    requests,
+    retries,
+    throttled_seconds,
+    watermark,
+    mode_reason,
+    error,
+    recorded_at
+from {{ ref('stg_crm_plus__load_audit') }}

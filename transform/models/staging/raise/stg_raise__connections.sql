@@ -1,0 +1,6 @@
+select
+    organization,
+    time_zone,
+    is_connected,
+    recorded_at
+from {{ source('raw_raise', 'connections') }}

@@ -1,0 +1,23 @@
+select
+    organization,
+    rows_read,
+    api_total,
+    rows_new,
+    rows_changed,
+    rows_deleted,
+    rows_quarantined,
+    requests,
+    retries,
+    run_id,
+    source,
+    resource,
+    mode,
+    mode_reason,
+    error,
+    watermark,
+    throttled_seconds,
+    is_complete,
+    started_at,
+    finished_at,
+    recorded_at
+from {{ source('raw_raise', 'load_audit') }}

@@ -1,0 +1,10 @@
+select
+    organization,
+    source,
+    resource,
+    field,
+    kind,
+    example,
+    first_seen_at,
+    last_seen_at
+from {{ source('raw_raise', 'schema_drift') }}
