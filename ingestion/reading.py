@@ -24,7 +24,6 @@ from ingestion.resource_reading import Client, Outcome, ResourceReading, progres
 from ingestion.rows import RowReader
 from ingestion.settings import Settings
 
-_ROWS_PER_PACKAGE = 250_000
 _SECONDS_PER_PACKAGE = 600
 
 
@@ -33,13 +32,14 @@ class Package:
     """A load package in the making: one commit."""
 
     number: int = 0
+    most_rows: int = 0
     rows: int = 0
     began: float = field(default_factory=monotonic)
     touched: list[str] = field(default_factory=list)
 
     @property
     def is_full(self) -> bool:
-        return self.rows >= _ROWS_PER_PACKAGE or monotonic() - self.began >= _SECONDS_PER_PACKAGE
+        return self.rows >= self.most_rows or monotonic() - self.began >= _SECONDS_PER_PACKAGE
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Reading:
         )
         if self.package.number and is_over:
             return False
-        self.package = Package(self.package.number + 1)
+        self.package = Package(self.package.number + 1, self.settings.commit_every_rows)
         return True
 
     def rows(self, resource: Resource) -> Iterator[pa.Table]:

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingestion import reading as reading_module
 from ingestion import resource_reading
 from ingestion.columns import Resource, declare
 from ingestion.envelope import page_of
@@ -149,7 +148,7 @@ class Warehouse:
 
 def run(api: Api, warehouse: Warehouse, *, full: bool = False, killed_after: int | None = None) -> Reading:
     """One run; `killed_after` packages it is killed before the next one is committed."""
-    config = Settings(warehouse_path=warehouse.path, tieout_now=api.now, _env_file=None)  # type: ignore[call-arg]
+    config = Settings(warehouse_path=warehouse.path, tieout_now=api.now, commit_every_rows=8, _env_file=None)  # type: ignore[call-arg]
     reading = Reading(
         source="raise",
         dataset="raw",
@@ -175,7 +174,6 @@ def run(api: Api, warehouse: Warehouse, *, full: bool = False, killed_after: int
 
 @pytest.fixture(autouse=True)
 def _small_scale(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading_module, "_ROWS_PER_PACKAGE", 8)
     monkeypatch.setattr(resource_reading, "_BYTES_PER_BATCH", 1)
     monkeypatch.setattr("ingestion.plan._SMALL", 0)
 
@@ -186,7 +184,7 @@ steps = st.lists(
         st.tuples(st.sampled_from(["insert", "update", "delete"]), st.integers(0, 100)),
         st.tuples(st.sampled_from(["run", "kill", "fail"]), st.integers(0, 5)),
     ),
-    max_size=14,
+    max_size=8,
 )
 
 
