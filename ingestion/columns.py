@@ -128,9 +128,21 @@ class Resource:
     secrets: frozenset[str] = field(default_factory=frozenset)
     """Fields that are credentials of somebody: dropped at load, never kept, not even in `extra_fields`."""
 
+    modified: str | None = None
+    """The field that tells when a row was last modified."""
+
+    created: str | None = None
+    """The field that tells when a row was made."""
+
+    keeps_vanished: bool = False
+    """Whether rows that the API no longer returns were merely not retained, and are no deletions."""
+
     def __iter__(self) -> Iterator[Column]:
         return iter(self.columns)
 
     @property
     def key_column(self) -> Column:
-        return next(column for column in self.columns if column.wire == self.key)
+        return self.column(self.key)
+
+    def column(self, wire: str) -> Column:
+        return next(column for column in self.columns if column.wire == wire)

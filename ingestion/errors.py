@@ -5,6 +5,7 @@ Each error's text is one line that says what is wrong and what to do. It never h
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 
@@ -34,6 +35,8 @@ class SourceError(TieoutError):
     """An API did not give what was asked for. `stops_source`: asking for its other resources is pointless too."""
 
     stops_source = False
+    is_fault = True
+    """False: nothing is wrong, the rest is merely read later."""
 
 
 class RequestRefused(SourceError):
@@ -97,3 +100,24 @@ class RequestRejected(SourceError):
     def __init__(self, product: str, path: str, status: int, reason: str) -> None:
         self.status = status
         super().__init__(f"{product} rejected {path} ({status}: {reason}): report this as a bug.")
+
+
+class OrderUnstable(SourceError):
+    """The rows of a collection kept changing places while it was paged."""
+
+    def __init__(self) -> None:
+        super().__init__("Its rows changed places during every pass: what came is kept; run again at a quieter hour.")
+
+
+class BudgetSpent(SourceError):
+    """The part of the API's hourly budget that is ours is used up."""
+
+    stops_source = True
+    is_fault = False
+
+    def __init__(self, product: str, remaining: int, limit: int, resumes_at: datetime) -> None:
+        self.resumes_at = resumes_at
+        super().__init__(
+            f"{product} has {remaining} of {limit} requests left, the reserve of other integrations (CRM_PLUS_RESERVE):"
+            f" what was read is kept, and a run after {resumes_at:%H:%M} UTC goes on there."
+        )

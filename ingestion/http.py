@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from ingestion.errors import (
     AnswerNotUnderstood,
+    BudgetSpent,
     CredentialRefused,
     PermissionRefused,
     RequestRefused,
@@ -66,6 +67,15 @@ class Usage:
         return Usage(self.requests, self.retries, self.throttled_seconds)
 
 
+@dataclass(frozen=True)
+class Budget:
+    """What an API says is left of its window: requests, and when (Unix seconds) it is full again."""
+
+    limit: int
+    remaining: int
+    reset: float
+
+
 class _TransientFault(Exception):
     """Worth another try. `error` is what to tell when the tries are used up."""
 
@@ -85,6 +95,7 @@ class ReadClient:
         credential_name: str,
         reads: Iterable[tuple[str, str]],
         requests_per_second: float = 0,
+        reserve: float = 0,
         patience: Patience = Patience(),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -96,8 +107,11 @@ class ReadClient:
         self._interval = 1 / requests_per_second if requests_per_second else 0.0
         self._patience = patience
         self._sleep = sleep
+        self._reserve = reserve
         self._lock = Lock()
+        self._gate = Lock()
         self._next_at = 0.0
+        self._budget: Budget | None = None
         self._http = httpx.Client(
             base_url=base_url,
             headers={"Authorization": f"Bearer {credential.get_secret_value()}", "Accept": "application/json"},
@@ -107,6 +121,11 @@ class ReadClient:
 
     def close(self) -> None:
         self._http.close()
+
+    @property
+    def budget_left(self) -> int | None:
+        """How many requests the API says are left of its window; None where it does not say."""
+        return self._budget.remaining if self._budget else None
 
     def get(self, path: str, params: dict[str, Any] | None = None) -> str:
         """The body of `GET path`."""
@@ -139,20 +158,39 @@ class ReadClient:
         raise AssertionError("stamina either returns or raises")
 
     def _once(self, request: httpx.Request, path: str) -> str:
-        while True:
-            self._pace()
-            self._count(requests=1)
-            try:
-                response = self._http.send(request)
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                raise _TransientFault(SourceUnreachable(self.product, self._host, _reason(error))) from None
-            except httpx.TransportError as error:
-                raise _TransientFault(SourceBroken(self.product, path, _reason(error))) from None
-            if response.status_code != 429:
-                return self._body(response, path)
-            seconds = _wait_asked_for(response)
-            self._count(throttled_seconds=seconds)
-            self._sleep(seconds)
+        with self._gate:
+            self._check_budget()
+        response = self._send(request, path)
+        if response.status_code == 429:
+            # Whoever is told to wait holds the gate until the API takes requests again: the others wait behind it,
+            # so that nothing is sent meanwhile and one request alone asks whether it is over.
+            with self._gate:
+                while response.status_code == 429:
+                    seconds = _wait_asked_for(response)
+                    self._count(throttled_seconds=seconds)
+                    self._sleep(seconds)
+                    response = self._send(request, path)
+        return self._body(response, path)
+
+    def _send(self, request: httpx.Request, path: str) -> httpx.Response:
+        self._pace()
+        self._count(requests=1)
+        try:
+            response = self._http.send(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise _TransientFault(SourceUnreachable(self.product, self._host, _reason(error))) from None
+        except httpx.TransportError as error:
+            raise _TransientFault(SourceBroken(self.product, path, _reason(error))) from None
+        self._budget = _budget(response) or self._budget
+        return response
+
+    def _check_budget(self) -> None:
+        """Leaves the reserve to the customer's other integrations, which share the hourly budget."""
+        budget = self._budget
+        if not self._reserve or budget is None or time.time() >= budget.reset:
+            return
+        if budget.remaining <= budget.limit * self._reserve:
+            raise BudgetSpent(self.product, budget.remaining, budget.limit, datetime.fromtimestamp(budget.reset, UTC))
 
     def _body(self, response: httpx.Response, path: str) -> str:
         status = response.status_code
@@ -205,6 +243,16 @@ def _detail(response: httpx.Response) -> str:
             if inner.get(name):
                 return " ".join(str(inner[name]).split())[:200]
     return response.reason_phrase or "no reason given"
+
+
+def _budget(response: httpx.Response) -> Budget | None:
+    headers = response.headers
+    try:
+        return Budget(
+            int(headers["x-ratelimit-limit"]), int(headers["x-ratelimit-remaining"]), float(headers["x-ratelimit-reset"])
+        )
+    except (KeyError, ValueError):
+        return None
 
 
 def _wait_asked_for(response: httpx.Response) -> float:

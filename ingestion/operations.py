@@ -29,10 +29,19 @@ SCHEMA_DRIFT = declare(text="source resource field kind example", instant="first
 # One row per organization: whether it uses this product at all, and how its times are to be read.
 CONNECTIONS = declare(boolean="is_connected", text="time_zone", instant="recorded_at")
 
+# One row per resource: how far its reading has come, so that a later run goes on there. See coverage.py for `coverage`.
+READ_PROGRESS = declare(
+    text="source resource watermark",
+    json="coverage vanished",
+    instant="sweep_started_at swept_at late_reread_at ran_at",
+    boolean="is_in_key_order",
+)
+
 # Columns and key, which `organization` precedes.
 TABLES: dict[str, tuple[tuple[Column, ...], tuple[str, ...]]] = {
     "load_audit": (LOAD_AUDIT, ("run_id", "resource")),
     "quarantined_records": (QUARANTINED_RECORDS, ("resource", "record_id", "field")),
     "schema_drift": (SCHEMA_DRIFT, ("resource", "field", "kind")),
     "connections": (CONNECTIONS, ()),
+    "read_progress": (READ_PROGRESS, ("resource",)),
 }

@@ -1,107 +1,106 @@
-"""A page as an API sent it, and the two ways to page through a collection that moves while it is read."""
+"""A page as an API sent it, and the ways to page through a collection that moves while it is read."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from queue import Queue
 from threading import Event, Thread
 from typing import TypeAlias, TypeVar
 
-_MOST_PASSES = 3
+from ingestion.errors import OrderUnstable, SourceError
+
+_MOST_PASSES = 5
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a sweep in the order of the keys has come: every row up to `key` is read, and some `skip` rows are."""
+
+    key: int | None = None
+    skip: int = 0
+
+
+BEGINNING = Position()
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A row that the API cannot give: what it said, and where the row stands."""
+
+    error: str
+    place: str = ""
 
 
 @dataclass(frozen=True)
 class Page:
-    """One answer of a collection: its text, the keys of its rows in order, and how many rows the whole has."""
+    """One answer of a collection.
+
+    `ids` are the keys of its rows in order, `total` is how many rows the whole has. `position` is where the sweep
+    stands behind this page; None where the collection does not come in the order of its keys.
+    """
 
     body: str
     ids: tuple[int | None, ...]
     total: int | None
+    position: Position | None = None
+    hole: Hole | None = None
+    """Set instead of rows: one row stands here and cannot be read."""
 
 
 T = TypeVar("T")
 
-OffsetFetch: TypeAlias = Callable[[int], Page]
-"""Fetches the page that starts at an offset."""
+OffsetFetch: TypeAlias = Callable[[int, int], Page]
+"""Fetches the page that starts at an offset, of at least so many rows: fewer are of no use."""
 
-KeysetFetch: TypeAlias = Callable[[int | None], Page]
-"""Fetches the page of the lowest keys above the given one."""
+KeysetFetch: TypeAlias = Callable[[int | None, int], Page]
+"""Fetches the page of the lowest keys above the given one, without the first few of them."""
 
 
-def offset_pages(fetch: OffsetFetch, *, ahead: int = 2) -> Iterator[Page]:
-    """Every page of a collection that has only offsets, in an order that is stable but for what comes and goes.
+def offset_pages(
+    fetch: OffsetFetch, start: Position = BEGINNING, *, ahead: int = 2, hasty: OffsetFetch | None = None
+) -> Iterator[Page]:
+    """Every page behind `start` of a collection that has only offsets.
 
-    Each page starts on the last row of the one before, its anchor. When rows before the anchor vanished, the page
-    starts behind it, and what slid into the gap would be missed: the sweep steps back until a page starts on a row
-    that was seen. It ends on a page that brings nothing behind the anchor, never on a short one: servers cap the page
-    size as they like. When fewer rows were seen than the API counts, rows changed places; the sweep is repeated.
+    Each page starts on the last row of the one before, its anchor: rows that vanished shift what follows, and what slid
+    over the border would be missed. In the order of the keys, a page that starts above what was read says so, and the
+    sweep steps back until it stands on known ground; nothing that stays can be missed. In any other order rows may also
+    change places: the sweep is repeated until one goes through undisturbed. Raises `OrderUnstable` when none does.
+
+    A sweep ends on a page that brings nothing behind the anchor, never on a short one: servers cap the page size as
+    they like. `ahead` pages are fetched in advance, by `hasty` where it is another way; a page that it fails on is
+    fetched again when its turn comes.
     """
-    seen: set[int] = set()
-    total = None
-    for _ in range(_MOST_PASSES):
-        before = len(seen)
-        for page in _one_pass(fetch, seen, ahead):
-            total = page.total
-            yield page
-        if total is None or len(seen) >= total or len(seen) == before:
-            return
-
-
-def _one_pass(fetch: OffsetFetch, seen: set[int], ahead: int) -> Iterator[Page]:
-    read: set[int | None] = set()
-    skip = overlap = stride = 0
-    with ThreadPoolExecutor(max_workers=max(ahead, 1), thread_name_prefix="page") as executor:
-        speculation: deque[tuple[int, Future[Page]]] = deque()
+    with _Ahead(fetch, hasty or fetch, ahead) as pages:
         try:
-            while True:
-                while speculation and speculation[0][0] != skip:
-                    speculation.popleft()[1].cancel()
-                page = speculation.popleft()[1].result() if speculation else fetch(skip)
-                ids, total = page.ids, page.total
-                if overlap and (not ids or ids[0] not in read):
-                    # What this page holds is read again once the gap before it is closed.
-                    stride = max(2 * stride, len(ids), 1)
-                    skip = max(skip - stride, 0)
-                    overlap = min(overlap, skip)
-                    continue
-                stride = 0
-                fresh = set(ids) - read
-                if fresh:
-                    read |= fresh
-                    seen.update(key for key in fresh if key is not None)
-                    yield page
-                if len(ids) <= overlap or (not fresh and (total is None or skip + len(ids) >= total)):
-                    return
-                overlap = 1 if len(ids) > 1 else 0
-                step = len(ids) - overlap
-                skip += step
-                at = speculation[-1][0] + step if speculation else skip
-                while len(speculation) < ahead and total is not None and at < total - overlap:
-                    speculation.append((at, executor.submit(fetch, at)))
-                    at += step
-        finally:
-            for _, future in speculation:
-                future.cancel()
+            yield from _in_key_order(pages, start)
+        except _NotInKeyOrder:
+            yield from _in_any_order(pages)
 
 
-def keyset_pages(fetch: KeysetFetch) -> Iterator[Page]:
-    """Every page of a collection that can be asked for the keys above a given one. Ends on an empty page.
+def keyset_pages(fetch: KeysetFetch, start: Position = BEGINNING) -> Iterator[Page]:
+    """Every page behind `start` of a collection that can be asked for the keys above a given one.
 
-    The total of such an answer counts what is left; the pages given out carry the total of the whole.
+    Ends on an empty page. The total of such an answer counts what is left; from the beginning, the pages given out
+    carry the total of the whole.
     """
-    after: int | None = None
-    count = 0
+    after, count, holes = start.key, start.skip, 0
     while True:
-        page = fetch(after)
+        page = fetch(after, holes)
+        if page.hole:
+            holes += 1
+            place = f"the {holes}. behind {after}" if after is not None else f"the {holes}. of all"
+            yield replace(page, hole=replace(page.hole, place=place), position=Position(after, count))
+            continue
         keys = [key for key in page.ids if key is not None]
         if not keys or (after is not None and max(keys) <= after):
             return
-        yield page if page.total is None else replace(page, total=count + page.total)
-        after = max(keys)
-        count += len(page.ids)
+        total = None if page.total is None else count + page.total
+        count += len(page.ids) + holes
+        after, holes = max(keys), 0
+        yield replace(page, total=total, position=Position(after, count))
 
 
 def prefetched(items: Iterator[T], depth: int) -> Iterator[T]:
@@ -135,3 +134,134 @@ def prefetched(items: Iterator[T], depth: int) -> Iterator[T]:
             while not queue.empty():
                 queue.get_nowait()
             thread.join(timeout=0.05)
+
+
+class _NotInKeyOrder(Exception):
+    """The keys do not ascend: the order is another one."""
+
+
+class _Ahead:
+    """Fetches pages, and meanwhile the ones that will most likely be asked for next."""
+
+    def __init__(self, fetch: OffsetFetch, hasty: OffsetFetch, ahead: int) -> None:
+        self._fetch = fetch
+        self._hasty = hasty
+        self._ahead = ahead
+        self._coming: deque[tuple[int, Future[Page]]] = deque()
+        self._executor = ThreadPoolExecutor(max_workers=max(ahead, 1), thread_name_prefix="page")
+
+    def __enter__(self) -> _Ahead:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def at(self, skip: int, overlap: int) -> Page:
+        """The page that starts at this offset."""
+        while self._coming and self._coming[0][0] != skip:
+            self._coming.popleft()[1].cancel()
+        if self._coming:
+            try:
+                return self._coming.popleft()[1].result()
+            except SourceError as error:
+                if error.stops_source:
+                    raise
+        return self._fetch(skip, 1 + overlap)
+
+    def step(self, page: Page, skip: int) -> tuple[int, int]:
+        """The offset of the next page and by how many rows it overlaps; it and those behind it begin to be fetched."""
+        overlap = 1 if len(page.ids) > 1 else 0
+        step = len(page.ids) - overlap
+        skip += step
+        at = self._coming[-1][0] + step if self._coming else skip
+        while len(self._coming) < self._ahead and page.total is not None and at < page.total - overlap:
+            self._coming.append((at, self._executor.submit(self._hasty, at, 1 + overlap)))
+            at += step
+        return skip, overlap
+
+
+def _is_ascending(ids: tuple[int | None, ...], above: int | None = None) -> bool:
+    for key in ids:
+        if key is not None:
+            if above is not None and key <= above:
+                return False
+            above = key
+    return True
+
+
+def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
+    covered, skip = start.key, start.skip
+    overlap, stride = min(skip, 1), 0
+    while True:
+        page = pages.at(skip, overlap)
+        if page.hole:
+            skip += overlap
+            yield _placed(page, skip, Position(covered, skip + 1))
+            skip, overlap = skip + 1, 0
+            continue
+        if not _is_ascending(page.ids):
+            raise _NotInKeyOrder
+        keys = [key for key in page.ids if key is not None]
+        if overlap and (not keys or covered is None or keys[0] > covered):
+            # What this page holds is read again once the gap before it is closed.
+            stride = max(2 * stride, len(page.ids), 1)
+            skip = max(skip - stride, 0)
+            overlap = min(overlap, skip)
+            continue
+        stride = 0
+        is_news = bool(keys) and (covered is None or keys[-1] > covered)
+        if is_news:
+            covered = keys[-1]
+            yield replace(page, position=Position(covered, skip + len(page.ids)))
+        if _is_last(page, skip, overlap, is_news):
+            return
+        skip, overlap = pages.step(page, skip)
+
+
+def _in_any_order(pages: _Ahead) -> Iterator[Page]:
+    for _ in range(_MOST_PASSES):
+        if (yield from _one_pass(pages)):
+            return
+    raise OrderUnstable
+
+
+def _one_pass(pages: _Ahead) -> Generator[Page, None, bool]:
+    """One pass in whatever order the rows come. Returns whether nothing was seen to move."""
+    read: set[int | None] = set()
+    skip = overlap = stride = holes = 0
+    anchor: int | None = None
+    undisturbed = True
+    while True:
+        page = pages.at(skip, overlap)
+        if page.hole:
+            skip += overlap
+            yield _placed(page, skip, None)
+            skip, overlap, holes = skip + 1, 0, holes + 1
+            continue
+        if overlap and (not page.ids or page.ids[0] not in read):
+            undisturbed = False
+            stride = max(2 * stride, len(page.ids), 1)
+            skip = max(skip - stride, 0)
+            overlap = min(overlap, skip)
+            continue
+        news = set(page.ids) - read
+        undisturbed &= stride == 0 and len(news) == len(page.ids) - overlap and (not overlap or page.ids[0] == anchor)
+        stride = 0
+        read |= news
+        if news:
+            yield page
+        if _is_last(page, skip, overlap, bool(news)):
+            return undisturbed and (page.total is None or len(read) + holes >= page.total)
+        anchor = page.ids[-1]
+        skip, overlap = pages.step(page, skip)
+
+
+def _placed(page: Page, skip: int, position: Position | None) -> Page:
+    assert page.hole
+    return replace(page, hole=replace(page.hole, place=f"at offset {skip}"), position=position)
+
+
+def _is_last(page: Page, skip: int, overlap: int, is_news: bool) -> bool:
+    if len(page.ids) <= overlap:
+        return True
+    return not is_news and (page.total is None or skip + len(page.ids) >= page.total)

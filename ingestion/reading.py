@@ -1,4 +1,8 @@
-"""One reading of one product for one organization: every resource in turn, with an account of how it went."""
+"""One reading of one product for one organization: every resource in turn, with an account of how it went.
+
+A long reading is cut into load packages. Each holds the rows of some pages and, in `read_progress`, how far that is; so
+a reading that is killed goes on behind its last committed package.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -15,48 +19,27 @@ import pyarrow as pa
 from ingestion import operations, warehouse
 from ingestion.columns import ORGANIZATION, Resource, arrow_schema
 from ingestion.errors import SourceError
-from ingestion.http import ReadClient, Usage
-from ingestion.pages import Page, prefetched
-from ingestion.rows import RowReader, Unreadable
+from ingestion.plan import Mode, ReadProgress
+from ingestion.resource_reading import Client, Outcome, ResourceReading, progress_from, progress_row
+from ingestion.rows import RowReader
 from ingestion.settings import Settings
 
-_BYTES_PER_BATCH = 24_000_000
-_PAGES_AHEAD = 8
-_MOST_DELETED = 0.2
-
-
-class Client(Protocol):
-    """What a product's client offers to a reading."""
-
-    http: ReadClient
-
-    def pages(self, resource: Any) -> Iterator[Page]: ...
-
-    def close(self) -> None: ...
+_SECONDS_PER_PACKAGE = 600
 
 
 @dataclass
-class Outcome:
-    """How the reading of one resource went; becomes its row in `load_audit`."""
+class Package:
+    """A load package in the making: one commit."""
 
-    resource: str
-    started_at: datetime
-    mode: str = "full"
-    mode_reason: str = "every row is read each time"
-    finished_at: datetime | None = None
-    is_complete: bool = False
-    rows_read: int = 0
-    api_total: int | None = None
-    rows_new: int = 0
-    rows_changed: int = 0
-    rows_deleted: int = 0
-    rows_quarantined: int = 0
-    requests: int = 0
-    retries: int = 0
-    throttled_seconds: float = 0.0
-    watermark: str | None = None
-    error: str | None = None
-    seconds: float = 0.0
+    number: int = 0
+    most_rows: int = 0
+    rows: int = 0
+    began: float = field(default_factory=monotonic)
+    touched: list[str] = field(default_factory=list)
+
+    @property
+    def is_full(self) -> bool:
+        return self.rows >= self.most_rows or monotonic() - self.began >= _SECONDS_PER_PACKAGE
 
 
 @dataclass(frozen=True)
@@ -87,95 +70,90 @@ class Reading:
     run_id: str
     client: Client | None
     rows_name: str
+    resources: Sequence[Resource]
+    full: bool = False
     progress: Callable[[Progress], None] | None = None
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    package: Package = field(default_factory=lambda: Package())
     _stopped_by: SourceError | None = None
-    _unreadable: dict[str, list[Unreadable]] = field(default_factory=dict)
-    _new_fields: dict[str, frozenset[str]] = field(default_factory=dict)
+    _readings: dict[str, ResourceReading] = field(default_factory=dict)
+
+    def begin_package(self) -> bool:
+        """Prepares the next load package; False when everything is read. There is always a first one."""
+        is_over = self.client is None or all(
+            resource.name in self._readings and self._readings[resource.name].is_finished for resource in self.resources
+        )
+        if self.package.number and is_over:
+            return False
+        self.package = Package(self.package.number + 1, self.settings.commit_every_rows)
+        return True
 
     def rows(self, resource: Resource) -> Iterator[pa.Table]:
-        """The new, changed and vanished rows of a resource, as Arrow tables."""
-        client = self.client
-        if client is None:
+        """The new, changed and vanished rows of a resource that belong into this package, as Arrow tables."""
+        if self.client is None or self.package.is_full:
             return
-        outcome = self.outcomes[resource.name] = Outcome(resource.name, self.settings.now())
-        started, usage = monotonic(), client.http.usage.copy()
-        reader = RowReader(
-            resource,
-            rows=self.rows_name,
-            organization=self.organization,
-            extracted_at=outcome.started_at,
-            time_zone=self.time_zone,
-            warehouse_path=self.settings.warehouse_path,
-            dataset=self.dataset,
-        )
-        try:
-            if self._stopped_by:
-                raise self._stopped_by
-            for batch in _batches(prefetched(client.pages(resource), _PAGES_AHEAD)):
-                outcome.api_total = batch[-1].total
-                table = reader.read(batch)
-                if table.num_rows:
-                    yield table
-                self._account(outcome, reader, client.http.usage.since(usage), started)
-                self._tell(outcome, is_finished=False)
-            vanished = self._complete(outcome, reader)
-            if vanished.num_rows:
-                yield vanished
-        except SourceError as error:
-            outcome.error = str(error)
-            if error.stops_source:
-                self._stopped_by = error
-        finally:
-            self._account(outcome, reader, client.http.usage.since(usage), started)
-            self._unreadable[resource.name] = reader.unreadable
-            self._new_fields[resource.name] = reader.new_fields
-            reader.close()
-            outcome.finished_at = self.settings.now()
-            self._tell(outcome, is_finished=True)
+        reading = self._readings.get(resource.name) or self._open(resource, self.client)
+        if reading.is_finished:
+            return
+        self.package.touched.append(resource.name)
+        for table in reading.tables(self.package):
+            yield table
+            self._tell(reading.outcome, is_finished=False)
+        if reading.stopped_by and reading.stopped_by.stops_source:
+            self._stopped_by = reading.stopped_by
+        if reading.is_finished:
+            self._tell(reading.outcome, is_finished=True)
 
     def operations(self, table: str) -> Iterator[pa.Table]:
-        """The rows of an operations table that speak of this reading, as an Arrow table."""
+        """The rows of an operations table that speak of this package, as an Arrow table."""
         rows = {
             "load_audit": self._audit,
             "quarantined_records": self._quarantine,
             "schema_drift": self._drift,
             "connections": self._connection,
+            "read_progress": self._progress,
         }[table]()
         columns, _ = operations.TABLES[table]
         found = [{ORGANIZATION.name: self.organization, **row} for row in rows]
         yield pa.Table.from_pylist(found, schema=arrow_schema((ORGANIZATION, *columns)))
 
-    def _complete(self, outcome: Outcome, reader: RowReader) -> pa.Table:
-        """Takes stock after the last page: whether every row is accounted for, and what has vanished."""
-        nothing = pa.table({})
-        found = len(reader.seen) + sum(1 for record in reader.unreadable if not record.field)
-        if outcome.api_total is not None and found < outcome.api_total:
-            outcome.error = (
-                f"{self.source} counts {outcome.api_total} {outcome.resource} but gave {found}:"
-                " nothing is taken as deleted; the next run reads them again."
-            )
-            return nothing
-        vanished = reader.vanished()
-        if vanished.num_rows > _MOST_DELETED * max(reader.known, 1):
-            outcome.error = (
-                f"{vanished.num_rows} of {reader.known} {outcome.resource} are gone from {self.source}, more than"
-                f" {_MOST_DELETED:.0%}: none is marked as deleted; check the credential's permissions in {self.source}."
-            )
-            return nothing
-        outcome.rows_deleted = vanished.num_rows
-        outcome.is_complete = True
-        return vanished
+    def close(self) -> None:
+        """Lets go of what is held. Readings that are not at their end stay unfinished."""
+        for reading in self._readings.values():
+            reading.close()
+        if self.client:
+            self.client.close()
 
-    def _account(self, outcome: Outcome, reader: RowReader, usage: Usage, started: float) -> None:
-        outcome.rows_read = len(reader.seen)
-        outcome.rows_new = reader.rows_new
-        outcome.rows_changed = reader.rows_changed
-        outcome.rows_quarantined = len({record.record_id for record in reader.unreadable})
-        outcome.requests = usage.requests
-        outcome.retries = usage.retries
-        outcome.throttled_seconds = usage.throttled_seconds
-        outcome.seconds = monotonic() - started
+    def _open(self, resource: Resource, client: Client) -> ResourceReading:
+        recorded = {row["resource"]: row for row in self._recorded("read_progress")}
+        reading = ResourceReading(
+            resource,
+            client,
+            RowReader(
+                resource,
+                rows=self.rows_name,
+                organization=self.organization,
+                extracted_at=self.settings.now(),
+                time_zone=self.time_zone,
+                warehouse_path=self.settings.warehouse_path,
+                dataset=self.dataset,
+            ),
+            progress_from(recorded[resource.name]) if resource.name in recorded else ReadProgress(),
+            source=self.source,
+            settings=self.settings,
+            full=self.full,
+            hints=self._changed_keys(resource),
+            refused=self._stopped_by,
+        )
+        self._readings[resource.name] = reading
+        self.outcomes[resource.name] = reading.outcome
+        return reading
+
+    def _changed_keys(self, resource: Resource) -> tuple[int, ...]:
+        """The rows of a resource of which new entries of the delivery log speak, the latest first."""
+        family = getattr(resource, "event_family", None)
+        log = next((reading for reading in self._readings.values() if reading.events), None)
+        return tuple(log.events.get(family, ())) if log and family else ()
 
     def _tell(self, outcome: Outcome, *, is_finished: bool) -> None:
         if self.progress:
@@ -191,8 +169,17 @@ class Reading:
                 )
             )
 
+    def _finished_here(self) -> list[ResourceReading]:
+        """The readings that came to their end within this package."""
+        return [
+            reading
+            for name in self.package.touched
+            if (reading := self._readings[name]).is_finished
+        ]
+
     def _audit(self) -> Iterable[dict[str, Any]]:
-        for outcome in self.outcomes.values():
+        for reading in self._finished_here():
+            outcome = reading.outcome
             row = asdict(outcome)
             del row["seconds"]
             yield {
@@ -213,9 +200,10 @@ class Reading:
     def _quarantine(self) -> Iterable[dict[str, Any]]:
         """What could not be read now, and what could not be read before and now can."""
         before = {(row["resource"], row["record_id"], row["field"]): row for row in self._recorded("quarantined_records")}
-        for resource, outcome in self.outcomes.items():
+        for reading in self._finished_here():
+            resource, outcome = reading.resource.name, reading.outcome
             still: set[tuple[str, str, str]] = set()
-            for record in self._unreadable.get(resource, []):
+            for record in reading.rows.unreadable:
                 key = (resource, record.record_id, record.field)
                 earlier = before.get(key)
                 still.add(key)
@@ -228,15 +216,16 @@ class Reading:
                     "resolved_at": None,
                     "attempts": (earlier["attempts"] if earlier else 0) + 1,
                 }
-            if outcome.is_complete:
+            if outcome.is_complete and outcome.mode == Mode.FULL:
                 for key, row in before.items():
                     if key[0] == resource and key not in still and row["resolved_at"] is None:
                         yield {**row, "resolved_at": outcome.started_at}
 
     def _drift(self) -> Iterable[dict[str, Any]]:
         before = {(row["resource"], row["field"], row["kind"]): row for row in self._recorded("schema_drift")}
-        for resource, outcome in self.outcomes.items():
-            for name in sorted(self._new_fields.get(resource, ())):
+        for reading in self._finished_here():
+            resource, outcome = reading.resource.name, reading.outcome
+            for name in sorted(reading.rows.new_fields):
                 earlier = before.get((resource, name, "new_field"))
                 yield {
                     "source": self.source,
@@ -247,6 +236,11 @@ class Reading:
                     "first_seen_at": earlier["first_seen_at"] if earlier else outcome.started_at,
                     "last_seen_at": outcome.started_at,
                 }
+
+    def _progress(self) -> Iterable[dict[str, Any]]:
+        for name in self.package.touched:
+            reading = self._readings[name]
+            yield {"source": self.source, "resource": name, **progress_row(reading.progress)}
 
     def _recorded(self, table: str) -> Sequence[dict[str, Any]]:
         """What the warehouse holds of an operations table for this organization."""
@@ -264,15 +258,3 @@ class Reading:
             return [{name: value for name, value in row.items() if name != "organization"} for row in found.to_pylist()]
 
 
-def _batches(pages: Iterator[Page]) -> Iterator[list[Page]]:
-    """Pages together, as many as DuckDB reads best at a time."""
-    batch: list[Page] = []
-    size = 0
-    for page in pages:
-        batch.append(page)
-        size += len(page.body)
-        if size >= _BYTES_PER_BATCH:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch

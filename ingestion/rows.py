@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from ingestion import typing_sql, warehouse
 from ingestion.columns import BOOKKEEPING, Column, Kind, Resource
-from ingestion.pages import Page
+from ingestion.pages import BEGINNING, Page, Position
 
 _STRICT_FAILURES_BEFORE_GIVING_UP = 3
 _MEMORY_LIMIT = "512MB"
@@ -65,10 +65,12 @@ class RowReader:
         warehouse_path: Path | None = None,
         dataset: str = "",
     ) -> None:
-        self.seen: set[int] = set()
-        self.rows_new = self.rows_changed = 0
+        self.rows_read = self.rows_new = self.rows_changed = 0
+        self.latest: datetime | None = None
+        """The largest modification stamp that was read."""
         self.unreadable: list[Unreadable] = []
         self.new_fields: frozenset[str] = frozenset()
+        self._seen: set[int] = set()
         self._resource = resource
         self._rows = rows
         self._organization = organization
@@ -86,13 +88,65 @@ class RowReader:
         self._connection.close()
 
     @property
-    def known(self) -> int:
-        """How many rows the warehouse holds that are not marked as deleted."""
+    def live(self) -> int:
+        """How many rows the warehouse held before, those that are marked as deleted left out."""
         return self._scalar("select count(*) from known where not is_deleted")
+
+    def live_in(self, low: int | None, high: int | None) -> int:
+        """How many of them have keys above `low` up to `high`."""
+        return self._scalar(f"select count(*) from known where not is_deleted and {_in_range(low, high)}")
+
+    def has_seen(self, key: int) -> bool:
+        """Whether this reading has brought the row."""
+        return key in self._seen
+
+    @property
+    def latest_before(self) -> datetime | None:
+        """The largest modification stamp that the warehouse holds."""
+        if self._warehouse is None or not self.live or not self._resource.modified:
+            return None
+        modified = self._resource.column(self._resource.modified).name
+        with warehouse.attached(self._connection, self._warehouse):
+            row = self._connection.execute(
+                f'select max("{modified}") from warehouse.{self._dataset}.{self._resource.name} where organization = $1',
+                [self._organization],
+            ).fetchone()
+        found: datetime | None = row[0] if row else None
+        return found
+
+    def is_known(self, keys: Iterable[int | None]) -> bool:
+        """Whether the warehouse held all of these rows before."""
+        wanted = [key for key in keys if key is not None]
+        found = self._connection.execute("select count(*) from known where list_contains($1, id)", [wanted]).fetchone()
+        return bool(found) and found[0] == len(set(wanted))
+
+    def position_before(self, instant: datetime) -> Position:
+        """Where the rows begin that were made at or after an instant, as far as the warehouse knows."""
+        if self._warehouse is None or not self.live or not self._resource.created:
+            return BEGINNING
+        created = self._resource.column(self._resource.created).name
+        key = self._resource.key_column.name
+        with warehouse.attached(self._connection, self._warehouse):
+            row = self._connection.execute(
+                f"""
+                select max("{key}") from warehouse.{self._dataset}.{self._resource.name}
+                where organization = $1 and _deleted_at is null and "{created}" < $2
+                """,
+                [self._organization, instant],
+            ).fetchone()
+        high = row[0] if row else None
+        return BEGINNING if high is None else Position(high, self.live_in(None, high))
+
+    def forget(self, pages: Sequence[Page]) -> None:
+        """Lets go of what was seen, but for these last pages: the next ones may repeat their rows."""
+        self._seen = {key for page in pages for key in page.ids if key is not None}
 
     def read(self, pages: Sequence[Page]) -> pa.Table:
         """The new and changed rows of these pages. A row that an earlier page already brought is passed over."""
         again = self._note(pages)
+        pages = [page for page in pages if page.ids]
+        if not pages:
+            return pa.table({})
         self._connection.register("bodies", pa.table({"page": range(len(pages)), "body": [page.body for page in pages]}))
         self._connection.register("again", pa.table(again, schema=pa.schema([("page", pa.int64()), ("place", pa.int64())])))
         try:
@@ -101,22 +155,33 @@ class RowReader:
             self._connection.unregister("bodies")
             self._connection.unregister("again")
 
-    def vanished(self) -> pa.Table:
-        """The rows of the warehouse that this reading did not bring, marked as deleted. Only true of a complete sweep."""
-        if self._warehouse is None or not self.known:
-            return pa.table({})
-        self._connection.register("seen", pa.table({"id": pa.array(self.seen, pa.int64())}))
+    def vanished(self, low: int | None, high: int | None) -> list[int]:
+        """The keys above `low` up to `high` that the warehouse holds and this reading did not bring."""
+        if not self._warehouse:
+            return []
+        self._connection.register("seen", pa.table({"id": pa.array(self._seen, pa.int64())}))
+        rows = self._connection.execute(
+            f"select id from known anti join seen using (id) where not is_deleted and {_in_range(low, high)}"
+        ).fetchall()
+        self._connection.unregister("seen")
+        return [key for (key,) in rows]
+
+    def as_deleted(self, keys: Sequence[int]) -> pa.Table:
+        """The rows of the warehouse with these keys, marked as deleted."""
+        assert self._warehouse is not None
+        self._connection.register("gone", pa.table({"id": pa.array(keys, pa.int64())}))
         names = ", ".join(f'"{column.name}"' for column in (*self._resource.columns, *BOOKKEEPING))
-        key = self._resource.key_column.name
         with warehouse.attached(self._connection, self._warehouse):
-            return self._connection.execute(
+            table = self._connection.execute(
                 f"""
                 select organization, {names.replace('"_deleted_at"', '$2::timestamptz as _deleted_at')}
                 from warehouse.{self._dataset}.{self._resource.name}
-                where organization = $1 and _deleted_at is null and "{key}" not in (select id from seen)
+                where organization = $1 and "{self._resource.key_column.name}" in (select id from gone)
                 """,
                 [self._organization, self._extracted_at],
             ).to_arrow_table()
+        self._connection.unregister("gone")
+        return table
 
     def _scalar(self, sql: str) -> int:
         row = self._connection.execute(sql).fetchone()
@@ -142,15 +207,19 @@ class RowReader:
     def _note(self, pages: Sequence[Page]) -> dict[str, list[int]]:
         """Remembers the keys of these pages; the places (1-based) of the rows to pass over."""
         again: dict[str, list[int]] = {"page": [], "place": []}
-        for number, page in enumerate(pages):
+        for page in pages:
+            if page.hole:
+                self.unreadable.append(Unreadable(page.hole.place, "", "", page.hole.error))
+        for number, page in enumerate(page for page in pages if page.ids):
             for place, key in enumerate(page.ids, start=1):
                 if key is None:
                     self._keyless(page, place)
-                if key is None or key in self.seen:
+                if key is None or key in self._seen:
                     again["page"].append(number)
                     again["place"].append(place)
                 else:
-                    self.seen.add(key)
+                    self._seen.add(key)
+                    self.rows_read += 1
         return again
 
     def _typed(self, pages: Sequence[Page]) -> pa.Table:
@@ -237,7 +306,7 @@ class RowReader:
                 coalesce(known.first_extracted_at, $extracted_at::timestamptz) as _first_extracted_at,
                 null::timestamptz as _deleted_at,
                 _row_hash,
-                known.id is null as is_new,
+                known.id is null or known.is_deleted as is_new,
                 known.id is null or known.is_deleted or known.row_hash <> _row_hash as is_fresh,
                 is_unreadable
             from hashed left join known on known.id = hashed."{key}"
@@ -248,6 +317,9 @@ class RowReader:
         if pc.any(table["is_unreadable"]).as_py():
             self._report(failed, function, parameters["envelope"])
         fresh = table.filter(table["is_fresh"]) if table.num_rows else table
+        if self._resource.modified and fresh.num_rows:
+            newest = pc.max(fresh[self._resource.column(self._resource.modified).name]).as_py()
+            self.latest = max(filter(None, (self.latest, newest)), default=None)
         new = pc.sum(fresh["is_new"]).as_py() or 0
         self.rows_new += new
         self.rows_changed += fresh.num_rows - new
@@ -269,6 +341,12 @@ class RowReader:
             ).fetchall()
             error = f"not readable as {column.kind.name.lower()}"
             self.unreadable += [Unreadable(record_id, column.name, text, error) for record_id, text in rows]
+
+
+def _in_range(low: int | None, high: int | None) -> str:
+    conditions = [f"id > {low}"] if low is not None else []
+    conditions += [f"id <= {high}"] if high is not None else []
+    return " and ".join(conditions) or "true"
 
 
 def _wire_type(column: Column | None, *, as_text: bool) -> str:

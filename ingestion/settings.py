@@ -116,6 +116,8 @@ class Settings(BaseSettings):
     raise_requests_per_second: float = Field(1.0, ge=0)
     crm_plus_reserve: float = Field(0.2, ge=0, lt=1)
     full_sweep_every_days: int = Field(7, ge=1)
+    commit_every_rows: int = Field(250_000, ge=1)
+    """How many new or changed rows are loaded at a time; a reading that is killed goes on behind the last ones."""
     alert_webhook_url: SecretStr | None = None
     tieout_now: Annotated[datetime, AfterValidator(_aware)] | None = None
     pii_mode: PiiMode = PiiMode.KEEP

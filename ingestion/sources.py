@@ -38,11 +38,27 @@ logging.getLogger("dlt").addFilter(_is_news)
 
 @dataclass(frozen=True)
 class OpenReading:
-    """A dlt source that reads when it is run, the pipeline to run it in, and the account of how it went."""
+    """The pipeline to run, and the account of how it went."""
 
-    dlt_source: DltSource
     pipeline: Pipeline
-    outcomes: dict[str, Outcome]
+    _product: ModuleType
+    _reading: Reading
+
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        """How it went, per resource."""
+        return self._reading.outcomes
+
+    def packages(self) -> Iterator[DltSource]:
+        """What is to be run in the pipeline, one after the other: each is committed before the next is read."""
+        while self._reading.begin_package():
+            yield self._product.source(self._reading)
+
+    def run(self) -> dict[str, Outcome]:
+        """Reads and loads everything."""
+        for package in self.packages():
+            self.pipeline.run(package)
+        return self.outcomes
 
 
 def definition(source: str) -> DltSource:
@@ -94,10 +110,11 @@ def open_reading(
         run_id=run_id,
         client=client,
         rows_name=product.ROWS,
+        resources=product.RESOURCES,
+        full=full,
         progress=progress,
     )
     try:
-        yield OpenReading(product.source(reading), pipeline, reading.outcomes)
+        yield OpenReading(pipeline, product, reading)
     finally:
-        if client:
-            client.close()
+        reading.close()

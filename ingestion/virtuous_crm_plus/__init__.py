@@ -29,4 +29,4 @@ def source(reading: Reading | None = None) -> DltSource:
     return dlt_source(DATASET, RESOURCES, reading)
 
 
-__all__ = ["DATASET", "NAME", "ROWS", "client_for", "source", "time_zone_of"]
+__all__ = ["DATASET", "NAME", "RESOURCES", "ROWS", "client_for", "source", "time_zone_of"]

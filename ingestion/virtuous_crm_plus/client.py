@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 import orjson
 
 from ingestion.envelope import page_of
 from ingestion.errors import SourceError
 from ingestion.http import Patience, ReadClient
-from ingestion.pages import Page, keyset_pages, offset_pages
+from ingestion.ladder import Ladder
+from ingestion.pages import BEGINNING, Page, Position, keyset_pages, offset_pages
 from ingestion.settings import Organization
 from ingestion.virtuous_crm_plus.resources import ORGANIZATION, CrmPlusResource
 
 ROWS = "list"
 _MOST_PER_PAGE = 1000
-_GREATER_THAN = ("GreaterThan", "Greater Than", "Is Greater Than", "After")
+# Spellings differ between organizations; compared without case and spaces.
+_GREATER_THAN = ("GreaterThan", "Is Greater Than")
+_MODIFIED = ("Last Modified DateTime UTC", "Last Modified Date")
+_SINCE = ("OnOrAfter", "Is On Or After", "Is After Or On", "GreaterThanOrEqual", "Greater Than Or Equal", "After", "Is After", "GreaterThan")
 
 READS = (
     ("GET", r"/api/Organization/Current"),
@@ -27,6 +32,8 @@ READS = (
     ("POST", r"/api/Contact/Query/FullContact"),
     ("POST", r"/api/Gift/Query/FullGift"),
 )
+
+Condition = dict[str, str]
 
 
 class CrmPlusClient:
@@ -40,39 +47,69 @@ class CrmPlusClient:
             credential=organization.crm_plus_api_key,
             credential_name=organization.crm_plus_key_name,
             reads=READS,
+            reserve=organization.crm_plus_reserve,
             patience=patience or Patience(),
         )
+        self._offered: dict[str, dict[str, list[str]] | None] = {}
 
     def close(self) -> None:
         self.http.close()
 
-    def pages(self, resource: CrmPlusResource) -> Iterator[Page]:
-        """Every page of a collection: above the last id where the API can be asked so, else by `skip` over the ids."""
+    def pages(self, resource: CrmPlusResource, start: Position = BEGINNING) -> Iterator[Page]:
+        """The pages behind `start`: above the last id where the API can be asked so, else by `skip` over the ids."""
         if resource is ORGANIZATION:
             return iter((self._single(resource),))
-        cursor = self._id_cursor(resource)
-        if cursor is None:
-            return offset_pages(lambda skip: self._query(resource, resource.path, skip, [], archived=True), ahead=0)
-        parameter, operator = cursor
+        if resource.id_parameters and (cursor := self._condition(resource, resource.id_parameters, _GREATER_THAN)):
+            return self._by_keyset(resource, cursor, [], start)
+        ladder = Ladder(_MOST_PER_PAGE)
+        return offset_pages(
+            lambda skip, least: ladder.fetch(
+                lambda take: self._query(resource, resource.path, skip, take, [], archived=True), least
+            ),
+            start,
+            ahead=0,
+        )
 
-        def above(after: int | None) -> Page:
-            conditions = [] if after is None else [{"parameter": parameter, "operator": operator, "value": str(after)}]
-            return self._page_above(resource, conditions)
+    def changes(self, resource: CrmPlusResource, since: datetime) -> Iterator[Page] | None:
+        """The pages of what was modified since a day; None where the API cannot be asked so."""
+        modified = self._condition(resource, _MODIFIED, _SINCE)
+        cursor = self._condition(resource, resource.id_parameters, _GREATER_THAN)
+        if not resource.modified or not modified or not cursor:
+            return None
+        # The day alone: whether a time of day is honoured, and in which zone, is not documented.
+        return self._by_keyset(resource, cursor, [modified | {"value": f"{since:%Y-%m-%d}"}], BEGINNING)
 
-        return keyset_pages(above)
+    def singles(self, resource: CrmPlusResource, keys: Iterable[int]) -> Iterator[Page]:
+        """CRM+ tells what was modified, so no row need be fetched by itself."""
+        return iter(())
+
+    def count(self, resource: CrmPlusResource) -> int | None:
+        """How many rows the collection has."""
+        return self._query(resource, resource.path, 0, 1, [], archived=True).total
+
+    def _by_keyset(
+        self, resource: CrmPlusResource, cursor: Condition, conditions: list[Condition], start: Position
+    ) -> Iterator[Page]:
+        ladder = Ladder(_MOST_PER_PAGE)
+
+        def above(after: int | None, skip: int) -> Page:
+            asked = conditions if after is None else [*conditions, cursor | {"value": str(after)}]
+            return ladder.fetch(lambda take: self._page(resource, skip, take, asked))
+
+        return keyset_pages(above, start)
 
     def _single(self, resource: CrmPlusResource) -> Page:
         """A resource that is one object, as the only row of an envelope."""
         return page_of("CRM+", resource, ROWS, f'{{"{ROWS}":[{self.http.get(resource.path)}],"total":1}}')
 
-    def _page_above(self, resource: CrmPlusResource, conditions: list[dict[str, str]]) -> Page:
-        page = self._query(resource, resource.path, 0, conditions, archived=True)
+    def _page(self, resource: CrmPlusResource, skip: int, take: int, conditions: list[Condition]) -> Page:
+        page = self._query(resource, resource.path, skip, take, conditions, archived=True)
         if resource.archived_by_set_difference and page.ids and '"isArchived"' not in page.body:
             return self._with_archive_state(resource, resource.archived_by_set_difference, page, conditions)
         return page
 
     def _query(
-        self, resource: CrmPlusResource, path: str, skip: int, conditions: list[dict[str, str]], *, archived: bool
+        self, resource: CrmPlusResource, path: str, skip: int, take: int, conditions: list[Condition], *, archived: bool
     ) -> Page:
         body: dict[str, object] = {
             "groups": [{"conditions": conditions}] if conditions else [],
@@ -81,36 +118,48 @@ class CrmPlusClient:
         }
         if resource.archived_by_set_difference:
             body["includeArchived"] = archived
-        return page_of("CRM+", resource, ROWS, self.http.query(path, {"skip": skip, "take": _MOST_PER_PAGE}, body))
+        return page_of("CRM+", resource, ROWS, self.http.query(path, {"skip": skip, "take": take}, body))
 
     def _with_archive_state(
-        self, resource: CrmPlusResource, path: str, page: Page, conditions: list[dict[str, str]]
+        self, resource: CrmPlusResource, path: str, page: Page, conditions: list[Condition]
     ) -> Page:
         """The page with `isArchived` told by what the same question leaves out when it is asked without archived records.
 
         Asked right after the page, so that a record that was made in between cannot look archived. Without archived
         rows the answer reaches further than the page, never less far.
         """
-        live = set(self._query(resource, path, 0, conditions, archived=False).ids)
+        live = set(self._query(resource, path, 0, _MOST_PER_PAGE, conditions, archived=False).ids)
         answer = orjson.loads(page.body)
         for row, key in zip(answer[ROWS], page.ids, strict=True):
             row["isArchived"] = key not in live
         return Page(orjson.dumps(answer).decode(), page.ids, page.total)
 
-    def _id_cursor(self, resource: CrmPlusResource) -> tuple[str, str] | None:
-        """Parameter and operator of "id greater than", as offered; the documented spelling where nothing is offered."""
-        if not resource.id_parameters or not resource.options_path:
-            return None
-        try:
-            offered = json.loads(self.http.get(resource.options_path))["options"]
-            operators = {o["parameter"]: [x["operator"] for x in o.get("operatorOptions") or []] for o in offered}
-        except (SourceError, ValueError, KeyError, TypeError) as error:
-            if isinstance(error, SourceError) and error.stops_source:
-                raise
-            return resource.id_parameters[0], _GREATER_THAN[0]
-        parameter = _spelling(resource.id_parameters, operators)
-        operator = _spelling(_GREATER_THAN, operators[parameter]) if parameter else None
-        return (parameter, operator) if parameter and operator else None
+    def _condition(
+        self, resource: CrmPlusResource, parameters: tuple[str, ...], operators: tuple[str, ...]
+    ) -> Condition | None:
+        """A condition without its value, spelled as offered; as documented where the API does not say what it offers."""
+        offered = self._options(resource)
+        if offered is None:
+            return {"parameter": parameters[0], "operator": operators[0]}
+        for wanted in parameters:
+            if (parameter := _spelling([wanted], offered)) and (operator := _spelling(operators, offered[parameter])):
+                return {"parameter": parameter, "operator": operator}
+        return None
+
+    def _options(self, resource: CrmPlusResource) -> dict[str, list[str]] | None:
+        """The parameters that this organization offers for a query, with their operators. Asked once."""
+        if resource.options_path is None:
+            return {}
+        if resource.name not in self._offered:
+            try:
+                options = json.loads(self.http.get(resource.options_path))["options"]
+                offered = {o["parameter"]: [x["operator"] for x in o.get("operatorOptions") or []] for o in options}
+            except (SourceError, ValueError, KeyError, TypeError) as error:
+                if isinstance(error, SourceError) and error.stops_source:
+                    raise
+                offered = None
+            self._offered[resource.name] = offered
+        return self._offered[resource.name]
 
 
 def _spelling(wanted: Iterable[str], offered: Iterable[str]) -> str | None:

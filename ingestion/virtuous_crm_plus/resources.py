@@ -45,6 +45,7 @@ CONTACTS = CrmPlusResource(
     ),
     options_path="/api/Contact/QueryOptions",
     id_parameters=("Contact Id", "Id"),
+    modified="modifiedDateTimeUtc",
     archived_by_set_difference="/api/Contact/Query",
 )
 
@@ -70,6 +71,7 @@ GIFTS = CrmPlusResource(
     ),
     options_path="/api/Gift/QueryOptions",
     id_parameters=("Gift Id", "Id"),
+    modified="modifiedDateTimeUtc",
 )
 
 RECURRING_GIFTS = CrmPlusResource(
@@ -86,6 +88,7 @@ RECURRING_GIFTS = CrmPlusResource(
     ),
     options_path="/api/RecurringGift/QueryOptions",
     id_parameters=("Recurring Gift Id", "Id"),
+    modified="modifiedDateTimeUtc",
 )
 
 PROJECTS = CrmPlusResource(
@@ -114,6 +117,7 @@ PROJECTS = CrmPlusResource(
     ),
     options_path="/api/Project/QueryOptions",
     id_parameters=("Project Id", "Id"),
+    modified="modifiedDateTimeUtc",
 )
 
 CAMPAIGNS = CrmPlusResource(

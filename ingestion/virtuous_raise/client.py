@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from ingestion.envelope import page_of
-from ingestion.errors import RequestRejected
+from ingestion.errors import RequestRejected, ResourceAbsent
 from ingestion.http import Patience, ReadClient
-from ingestion.pages import Page, offset_pages
+from ingestion.ladder import Ladder
+from ingestion.pages import BEGINNING, Page, Position, offset_pages
 from ingestion.settings import Organization
 from ingestion.virtuous_raise.resources import RaiseResource
 
@@ -37,27 +39,63 @@ class RaiseClient:
             requests_per_second=organization.raise_requests_per_second,
             patience=patience or Patience(),
         )
+        self._sort_by: dict[str, str | None] = {}
 
     def close(self) -> None:
         self.http.close()
 
-    def pages(self, resource: RaiseResource) -> Iterator[Page]:
-        """Every page of a collection, in an order that changes as little as the API allows."""
-        for sort_by in (*resource.sort_by, None):
-            try:
-                first = self._page(resource, sort_by, 0)
-            except RequestRejected:
-                if sort_by is None:
-                    raise
-                continue
-            held: dict[int, Page] = {0: first}
-            yield from offset_pages(lambda skip: held.pop(skip, None) or self._page(resource, sort_by, skip))  # noqa: B023
-            return
+    def pages(self, resource: RaiseResource, start: Position = BEGINNING) -> Iterator[Page]:
+        """The pages behind `start`; of a log, from its newest entry on."""
+        ladder = Ladder(_MOST_PER_PAGE)
+        return offset_pages(
+            lambda skip, least: ladder.fetch(lambda take: self._page(resource, skip, take), least),
+            start,
+            # A list whose newest rows come first grows at its beginning: what is fetched in advance is soon out of place.
+            ahead=0 if resource.newest_first else 2,
+            hasty=lambda skip, _: self._page(resource, skip, ladder.take),
+        )
 
-    def _page(self, resource: RaiseResource, sort_by: str | None, skip: int) -> Page:
-        params: dict[str, str | int] = {"Skip": skip, "Take": _MOST_PER_PAGE}
-        if sort_by:
-            params |= {"SortBy": sort_by, "Descending": "false"}
+    def changes(self, resource: RaiseResource, since: datetime) -> None:
+        """Raise cannot be asked for what was modified."""
+
+    def singles(self, resource: RaiseResource, keys: Iterable[int]) -> Iterator[Page]:
+        """Rows that are fetched by their ids, each as a page of its own. A row that is not there is left out."""
+        assert resource.single_path
+        for key in keys:
+            try:
+                row = self.http.get(resource.single_path.format(key))
+            except ResourceAbsent:
+                continue
+            yield page_of("Raise", resource, ROWS, f'{{"{ROWS}":[{row}]}}')
+
+    def count(self, resource: RaiseResource) -> int | None:
+        """How many rows the collection has."""
+        return self._page(resource, 0, 1).total
+
+    def _page(self, resource: RaiseResource, skip: int, take: int) -> Page:
+        params: dict[str, str | int] = {"Skip": skip, "Take": take}
         if resource.details:
             params["IncludeDetails"] = "true"
+        if resource.name not in self._sort_by:
+            return self._first_page(resource, params)
+        return self._list(resource, params, self._sort_by[resource.name])
+
+    def _first_page(self, resource: RaiseResource, params: dict[str, str | int]) -> Page:
+        """Finds out which sort key is accepted: not all are documented for each collection."""
+        for sort_by in resource.sort_by:
+            try:
+                page = self._list(resource, params, sort_by)
+            except RequestRejected as error:
+                if error.status != 400:
+                    raise
+            else:
+                self._sort_by[resource.name] = sort_by
+                return page
+        page = self._list(resource, params, None)
+        self._sort_by[resource.name] = None
+        return page
+
+    def _list(self, resource: RaiseResource, params: dict[str, str | int], sort_by: str | None) -> Page:
+        if sort_by:
+            params = {**params, "SortBy": sort_by, "Descending": "true" if resource.newest_first else "false"}
         return page_of("Raise", resource, ROWS, self.http.get(resource.path, params))

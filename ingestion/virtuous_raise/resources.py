@@ -22,6 +22,21 @@ class RaiseResource(Resource):
     details: bool = False
     """Whether to ask for `IncludeDetails`."""
 
+    single_path: str | None = None
+    """Where one row is fetched by its id."""
+
+    event_family: int | None = None
+    """The tens of the webhook event types that most likely speak of this resource: a hint what to fetch again."""
+
+    reread_days: int = 2
+    """How far back, by creation, the newest rows are read again in every run."""
+
+    late_reread_days: int | None = None
+    """How far back they are read again once a day: gifts turn refunded or charged back weeks later."""
+
+    newest_first: bool = False
+    """A log: read from its newest entry to known ground."""
+
 
 DONORS = RaiseResource(
     "donors",
@@ -33,8 +48,11 @@ DONORS = RaiseResource(
         instant="createdDate modifiedDate",
         json="crmKeyUrls primaryAddress donorAddresses donorEmailAddresses donorPhoneNumbers",
     ),
-    sort_by=("createdDateTime", "id"),
+    sort_by=("id", "createdDateTime"),
     details=True,
+    created="createdDate",
+    single_path="/api/Donor/{}",
+    event_family=3,
 )
 
 GIFTS = RaiseResource(
@@ -55,6 +73,10 @@ GIFTS = RaiseResource(
     ),
     sort_by=("id",),
     details=True,
+    created="createdDate",
+    single_path="/api/Gift/{}",
+    event_family=1,
+    late_reread_days=60,
 )
 
 RECURRING_GIFTS = RaiseResource(
@@ -73,8 +95,11 @@ RECURRING_GIFTS = RaiseResource(
         date="startDate nextChargeDate",
         json="donor projects crmKeyUrls",
     ),
-    sort_by=("createdate", "id"),
+    sort_by=("id", "createdate"),
     details=True,
+    created="createdDate",
+    single_path="/api/RecurringGift/{}",
+    event_family=2,
 )
 
 CAMPAIGNS = RaiseResource(
@@ -90,7 +115,7 @@ CAMPAIGNS = RaiseResource(
         date="startDate endDate",
         json="crmKeyUrls",
     ),
-    sort_by=("createdDateTime", "id"),
+    sort_by=("id", "createdDateTime"),
 )
 
 SEGMENTS = RaiseResource(
@@ -102,7 +127,7 @@ SEGMENTS = RaiseResource(
         money="totalGiftAmount averageGiftAmount medianGiftAmount highestGiftAmount",
         instant="createdDateTime modifiedDateTime",
     ),
-    sort_by=("createdDateTime", "id"),
+    sort_by=("id", "createdDateTime"),
 )
 
 PROJECTS = RaiseResource(
@@ -135,6 +160,10 @@ WEBHOOK_LOGS = RaiseResource(
     ),
     sort_by=("createddatetime",),
     secrets=frozenset({"securityToken"}),
+    created="createdDate",
+    keeps_vanished=True,
+    newest_first=True,
 )
 
-RESOURCES = (CAMPAIGNS, SEGMENTS, PROJECTS, DONORS, RECURRING_GIFTS, GIFTS, WEBHOOKS, WEBHOOK_LOGS)
+# The delivery log comes before what it speaks of: it says which rows to fetch again.
+RESOURCES = (WEBHOOKS, WEBHOOK_LOGS, CAMPAIGNS, SEGMENTS, PROJECTS, DONORS, RECURRING_GIFTS, GIFTS)

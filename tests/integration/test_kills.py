@@ -1,0 +1,127 @@
+"""Killed at any moment, the next run ends with the warehouse of an undisturbed one.
+
+`KILLS` says how often (20 unless told): `KILLS=100 pytest tests/integration/test_kills.py -s` prints where they hit.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ingestion.sandbox import Handle, running
+from tests.integration.conftest import Workplace
+
+ROOT = Path(__file__).parents[2]
+
+
+def ingest(place: Workplace) -> subprocess.Popen[bytes]:
+    """Starts the ingestion alone, with many small load packages."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.integration.ingest"],
+        cwd=ROOT,
+        env=place.environment
+        | {
+            "COMMIT_EVERY_ROWS": "250",
+            "WAREHOUSE_PATH": str(place.warehouse),
+            "PUBLISHED_PATH": str(place.published),
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def finish(process: subprocess.Popen[bytes]) -> None:
+    _, err = process.communicate(timeout=280)
+    assert process.returncode == 0, err.decode()
+
+
+@pytest.mark.timeout(3000)
+def test_killed_while_reading_and_loading(workplaces: Callable[[Handle], Workplace]) -> None:
+    kills = int(os.environ.get("KILLS", "20"))
+    chance = random.Random(7)
+    with running(seed=12, scale="small") as sandbox:
+        quiet = workplaces(sandbox)
+        began = time.monotonic()
+        finish(ingest(quiet))
+        length = time.monotonic() - began
+
+        killed = workplaces(sandbox)
+        hits: Counter[str] = Counter()
+        for _ in range(kills):
+            process = ingest(killed)
+            try:
+                process.wait(timeout=chance.uniform(0.2, 1.0) * length)
+                hits["ended before"] += 1
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                hits[moment(killed)] += 1
+            process.communicate()
+            if hits["ended before"] and killed.warehouse.exists():
+                # Begin again, or the rest would be kills of runs that have nothing left to do.
+                finish(ingest(killed))
+                assert killed.raw() == quiet.raw()
+                killed = workplaces(sandbox)
+                del hits["ended before"]
+                hits["whole runs"] += 1
+        finish(ingest(killed))
+        print(dict(hits))
+        assert killed.raw() == quiet.raw()
+        assert sandbox.requests()["undocumented"]["count"] == 0
+    assert sum(hits.values()) == kills
+
+
+def moment(place: Workplace) -> str:
+    """What dlt had left to do: tells in which step the process was killed."""
+    state = place.warehouse.with_suffix(".state") / "dlt"
+    if not state.exists():
+        return "before dlt"
+    left = {path.parent.parent.name for path in state.glob("*/*/*/*") if path.is_dir() and path.parent.name in ("new", "extracted", "normalized")}
+    for step in ("load", "normalize"):
+        if step in left:
+            return f"in {step}"
+    return "between packages"
+
+
+@pytest.mark.timeout(500)
+def test_killed_in_dbt(workplaces: Callable[[Handle], Workplace]) -> None:
+    with running(seed=12, scale="small") as sandbox:
+        place = workplaces(sandbox)
+        assert place.tieout("run").returncode == 0
+        published = place.query("from marts.recon_donors order by all", published=True)
+        raw = place.raw()
+        process = place.start("run", "--only", "transform")
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not _is_running("dbt", process.pid):
+            time.sleep(0.1)
+        time.sleep(2)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert place.query("from marts.recon_donors order by all", published=True) == published
+        done = place.tieout("run")
+        assert done.returncode == 0, done.stderr
+        assert place.query("from marts.recon_donors order by all", published=True) == published
+        assert place.raw() == raw
+
+
+def _is_running(program: str, session: int) -> bool:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                stat = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except (OSError, IndexError):
+                continue
+            if int(stat[3]) == session and any(Path(word.decode(errors="replace")).name == program for word in words):
+                return True
+    return False

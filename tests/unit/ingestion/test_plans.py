@@ -1,0 +1,367 @@
+"""Readings of an API that changes between runs, into a warehouse that is killed now and then: nothing is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingestion import resource_reading
+from ingestion.columns import Resource, declare
+from ingestion.envelope import page_of
+from ingestion.errors import SourceBroken, SourceUnreachable
+from ingestion.http import ReadClient, Usage
+from ingestion.operations import TABLES
+from ingestion.pages import BEGINNING, Page, Position, keyset_pages, offset_pages
+from ingestion.reading import Reading
+from ingestion.settings import Settings
+
+THINGS = Resource(
+    "things",
+    "/api/Thing/list",
+    declare(integer="id", text="name", instant="createdDate modifiedDate"),
+    modified="modifiedDate",
+    created="createdDate",
+)
+START = datetime(2026, 3, 2, 6, tzinfo=UTC)
+PER_PAGE = 4
+
+
+@dataclass
+class Api:
+    """A collection in memory that can be read like Raise (offsets) or like CRM+ (keys and modification)."""
+
+    style: str
+    now: datetime = START
+    rows: dict[int, dict[str, Any]] = field(default_factory=dict)
+    requests: int = 0
+    fails_after: int | None = None
+    http: Any = None
+
+    def __post_init__(self) -> None:
+        self.http = type("Http", (), {"usage": Usage()})()
+        for _ in range(30):
+            self.insert()
+
+    def insert(self) -> None:
+        key = max(self.rows, default=0) + 1
+        # What is there at the start has been there for long.
+        stamp = (self.now if self.now > START else START - timedelta(days=500 - key)).isoformat()
+        self.rows[key] = {"id": key, "name": "new", "createdDate": stamp, "modifiedDate": stamp}
+
+    def update(self, at: int) -> None:
+        if self.rows:
+            key = sorted(self.rows)[at % len(self.rows)]
+            self.rows[key] |= {"name": f"at {self.now}", "modifiedDate": self.now.isoformat()}
+
+    def delete(self, at: int) -> None:
+        if self.rows:
+            del self.rows[sorted(self.rows)[at % len(self.rows)]]
+
+    def _answer(self, rows: list[dict[str, Any]], total: int) -> Page:
+        self.requests += 1
+        self.http.usage.requests += 1
+        if self.fails_after is not None and self.requests > self.fails_after:
+            raise SourceUnreachable("Raise", "127.0.0.1", "gone")
+        return page_of("Raise", THINGS, "items", json.dumps({"items": rows, "total": total}))
+
+    def _ordered(self, since: datetime | None = None) -> list[dict[str, Any]]:
+        return [
+            self.rows[key]
+            for key in sorted(self.rows)
+            if since is None or datetime.fromisoformat(self.rows[key]["modifiedDate"]) >= since
+        ]
+
+    def pages(self, resource: Resource, start: Position = BEGINNING) -> Iterator[Page]:
+        if self.style == "keyset":
+            return self._keyset(None, start)
+        return offset_pages(
+            lambda skip, _: self._answer(self._ordered()[skip : skip + PER_PAGE], len(self.rows)), start, ahead=0
+        )
+
+    def _keyset(self, since: datetime | None, start: Position) -> Iterator[Page]:
+        def above(after: int | None, skip: int) -> Page:
+            left = [row for row in self._ordered(since) if after is None or row["id"] > after]
+            return self._answer(left[skip : skip + PER_PAGE], len(left))
+
+        return keyset_pages(above, start)
+
+    def changes(self, resource: Resource, since: datetime) -> Iterator[Page] | None:
+        return self._keyset(since, BEGINNING) if self.style == "keyset" else None
+
+    def singles(self, resource: Resource, keys: Iterable[int]) -> Iterator[Page]:
+        return iter(())
+
+    def count(self, resource: Resource) -> int:
+        self.requests += 1
+        return len(self.rows)
+
+    def close(self) -> None: ...
+
+
+class Warehouse:
+    """Loads packages as dlt does: each wholly or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("create schema raw")
+
+    def load(self, reading: Reading) -> None:
+        keys = {"things": ["id"]} | {name: list(key) for name, (_, key) in TABLES.items()}
+        loaded = {"things": list(reading.rows(THINGS))}
+        loaded |= {name: list(reading.operations(name)) for name in TABLES}
+        with duckdb.connect(str(self.path)) as connection:
+            connection.execute("begin")
+            for name, tables in loaded.items():
+                for table in tables:
+                    if not table.num_columns:
+                        continue
+                    connection.register("incoming", table)
+                    connection.execute(f"create table if not exists raw.{name} as from incoming limit 0")
+                    connection.execute(f"alter table raw.{name} add column if not exists _dlt_load_id varchar")
+                    same = " and ".join(f't."{key}" = i."{key}"' for key in ["organization", *keys[name]])
+                    connection.execute(f"delete from raw.{name} t where exists (select 1 from incoming i where {same})")
+                    connection.execute(f"insert into raw.{name} by name from incoming")
+                    connection.unregister("incoming")
+            connection.execute("commit")
+
+    def rows(self, condition: str = "_deleted_at is null") -> dict[int, str]:
+        with duckdb.connect(str(self.path), read_only=True) as connection:
+            found = connection.execute(f"select id, name, count(*) over (partition by id) from raw.things where {condition}")
+            rows = found.fetchall()
+        assert all(count == 1 for _, _, count in rows)
+        return {key: name for key, name, _ in rows}
+
+    def audit(self) -> list[dict[str, Any]]:
+        with duckdb.connect(str(self.path), read_only=True) as connection:
+            return connection.execute("from raw.load_audit order by recorded_at").to_arrow_table().to_pylist()
+
+
+def run(api: Api, warehouse: Warehouse, *, full: bool = False, killed_after: int | None = None) -> Reading:
+    """One run; `killed_after` packages it is killed before the next one is committed."""
+    config = Settings(warehouse_path=warehouse.path, tieout_now=api.now, commit_every_rows=8, _env_file=None)  # type: ignore[call-arg]
+    reading = Reading(
+        source="raise",
+        dataset="raw",
+        organization="riverside",
+        time_zone="UTC",
+        settings=config,
+        run_id=f"run {api.now} {api.requests}",
+        client=api,
+        rows_name="items",
+        resources=(THINGS,),
+        full=full,
+    )
+    packages = 0
+    while reading.begin_package():
+        if killed_after is not None and packages >= killed_after:
+            list(reading.rows(THINGS))
+            break
+        warehouse.load(reading)
+        packages += 1
+    reading.close()
+    return reading
+
+
+@pytest.fixture(autouse=True)
+def _small_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource_reading, "_BYTES_PER_BATCH", 1)
+    monkeypatch.setattr("ingestion.plan._SMALL", 0)
+
+
+STYLES = ("offset", "keyset")
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["insert", "update", "delete"]), st.integers(0, 100)),
+        st.tuples(st.sampled_from(["run", "kill", "fail"]), st.integers(0, 5)),
+    ),
+    max_size=8,
+)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=steps)
+def test_after_a_whole_run_the_warehouse_is_as_the_api(
+    tmp_path_factory: pytest.TempPathFactory, style: str, steps: list[tuple[str, int]]
+) -> None:
+    api, warehouse = Api(style), Warehouse(tmp_path_factory.mktemp("w") / "warehouse.duckdb")
+    for what, number in steps:
+        api.now += timedelta(hours=3)
+        if what == "insert":
+            api.insert()
+        elif what == "update":
+            api.update(number)
+        elif what == "delete":
+            api.delete(number)
+        else:
+            api.fails_after = api.requests + number if what == "fail" else None
+            run(api, warehouse, killed_after=number if what == "kill" else None)
+            api.fails_after = None
+    api.now += timedelta(hours=1)
+    run(api, warehouse, full=True)
+    # A sweep that had been interrupted is finished by the run before; the next one is whole.
+    api.now += timedelta(hours=1)
+    run(api, warehouse, full=True)
+    assert warehouse.rows() == {key: row["name"] for key, row in api.rows.items()}
+    assert warehouse.audit()[-1]["is_complete"]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_killed_sweep_goes_on_behind_its_last_package(tmp_path: Path, style: str) -> None:
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    run(api, warehouse, killed_after=2)
+    held = len(warehouse.rows())
+    assert 0 < held < 30
+    before = api.requests
+    api.now += timedelta(hours=1)
+    run(api, warehouse)
+    assert len(warehouse.rows()) == 30
+    assert api.requests - before < 30 / (PER_PAGE - 1)
+    (audit,) = warehouse.audit()
+    assert audit["is_complete"]
+    assert audit["mode_reason"].startswith("goes on with the sweep that began")
+    assert audit["started_at"] == START
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_every_row_is_read_again_within_the_promise(tmp_path: Path, style: str) -> None:
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    for _ in range(170):
+        api.insert()
+    run(api, warehouse)
+    full = api.requests
+    # Edited without a trace, which only reading again can find.
+    for row in api.rows.values():
+        row["name"] = "edited"
+    costs = []
+    for _ in range(28):
+        api.now += timedelta(hours=6)
+        before = api.requests
+        run(api, warehouse)
+        costs.append(api.requests - before)
+    assert set(warehouse.rows().values()) == {"edited"}
+    assert max(costs) < full / 3
+    assert {row["mode"] for row in warehouse.audit()[1:]} == {"rolling"}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_what_vanished_is_flagged_and_what_comes_back_is_not(tmp_path: Path, style: str) -> None:
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    run(api, warehouse)
+    gone = {key: api.rows.pop(key) for key in (3, 17, 30)}
+    api.now += timedelta(hours=1)
+    run(api, warehouse, full=True)
+    assert set(warehouse.rows("_deleted_at is not null")) == {3, 17, 30}
+    assert warehouse.audit()[-1]["rows_deleted"] == 3
+    api.rows |= gone
+    api.now += timedelta(hours=1)
+    run(api, warehouse, full=True)
+    assert len(warehouse.rows()) == 30
+    assert warehouse.audit()[-1]["rows_deleted"] == 0
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_mass_deletion_is_not_believed(tmp_path: Path, style: str) -> None:
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    run(api, warehouse)
+    for key in range(1, 9):
+        del api.rows[key]
+    api.now += timedelta(hours=1)
+    reading = run(api, warehouse, full=True)
+    assert len(warehouse.rows()) == 30
+    outcome = reading.outcomes["things"]
+    assert not outcome.is_complete
+    assert "8 of 30 things are gone from raise, more than 20%" in (outcome.error or "")
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_an_interrupted_sweep_marks_nothing_and_moves_no_watermark(tmp_path: Path, style: str) -> None:
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    run(api, warehouse)
+    del api.rows[1]
+    api.now += timedelta(hours=1)
+    api.fails_after = api.requests + 3
+    outcome = run(api, warehouse, full=True).outcomes["things"]
+    assert not outcome.is_complete
+    assert "cannot be reached" in (outcome.error or "")
+    assert len(warehouse.rows()) == 30
+    assert outcome.watermark == warehouse.audit()[0]["watermark"]
+
+
+def test_rows_that_are_missing_without_a_trace_cause_a_sweep(tmp_path: Path) -> None:
+    api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
+    hidden = api.rows.pop(5)
+    run(api, warehouse)
+    api.rows[5] = hidden
+    api.now += timedelta(days=3)
+    outcome = run(api, warehouse).outcomes["things"]
+    assert outcome.is_complete
+    assert 5 in warehouse.rows()
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_record_that_cannot_be_read_is_stepped_over(tmp_path: Path, style: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ingestion.ladder import Ladder
+
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    run(api, warehouse)
+    poisoned = 11
+    asked: list[int] = []
+
+    def guarded(rows: list[dict[str, Any]], take: int, total: int) -> Page:
+        asked.append(take)
+        if any(row["id"] == poisoned for row in rows[:take]):
+            raise SourceBroken("Raise", "/api/Thing/list", "status 500")
+        return api._answer(rows[:take], total)
+
+    ladder = Ladder(10)
+
+    def pages(resource: Resource, start: Position = BEGINNING) -> Iterator[Page]:
+        if style == "offset":
+            return offset_pages(
+                lambda skip, least: ladder.fetch(lambda take: guarded(api._ordered()[skip:], take, len(api.rows)), least),
+                start,
+                ahead=0,
+            )
+
+        def above(after: int | None, skip: int) -> Page:
+            left = [row for row in api._ordered() if after is None or row["id"] > after]
+            return ladder.fetch(lambda take: guarded(left[skip:], take, len(left)))
+
+        return keyset_pages(above, start)
+
+    monkeypatch.setattr(api, "pages", pages)
+    api.now += timedelta(hours=1)
+    outcome = run(api, warehouse, full=True).outcomes["things"]
+    assert outcome.error is None
+    assert outcome.is_complete
+    assert outcome.rows_quarantined == 1
+    assert len(warehouse.rows()) == 30
+    assert 1 in asked
+
+    poisoned = -1
+    api.now += timedelta(hours=1)
+    run(api, warehouse, full=True)
+    with duckdb.connect(str(warehouse.path), read_only=True) as connection:
+        ((resolved,),) = connection.execute("select resolved_at from raw.quarantined_records").fetchall()
+    assert resolved == api.now
+
+
+def test_the_client_protocol_is_what_the_clients_are() -> None:
+    from ingestion.virtuous_crm_plus.client import CrmPlusClient
+    from ingestion.virtuous_raise.client import RaiseClient
+
+    wanted = {name for name in vars(resource_reading.Client) if not name.startswith("_")}
+    for client in (RaiseClient, CrmPlusClient):
+        assert wanted <= set(vars(client)) | {"http"}
+    assert isinstance(ReadClient, type)
