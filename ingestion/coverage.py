@@ -1,7 +1,8 @@
 """When which part of a collection was last read: ranges of its keys, the memory of sweeps and of the rolling re-read.
 
-Ranges are `(low, high]` in the order of the keys and cover all keys without gap or overlap; an open end is None. A sweep
-that was interrupted, and a slice that is due, are the same thing: the ranges that were not read for the longest time.
+Ranges are `(low, high]` in the order of the keys and cover all keys without gap or overlap; an open end is None.
+A sweep that was interrupted and a slice that is due are the same thing: the ranges that were not read for the longest
+time.
 """
 
 from __future__ import annotations

@@ -28,7 +28,9 @@ class WarehouseUnusable(TieoutError):
     """The warehouse file is there and cannot be opened."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"The warehouse {path} cannot be opened ({reason}): restore it from a backup, or move it away.")
+        super().__init__(
+            f"The warehouse {path} cannot be opened ({reason}): restore it from a backup, or move it away."
+        )
 
 
 class SourceError(TieoutError):
@@ -60,7 +62,7 @@ class PermissionRefused(SourceError):
 
     def __init__(self, product: str, credential: str, path: str) -> None:
         super().__init__(
-            f"{product} does not let {credential} read {path} (403): give its permission group this right, or live without."
+            f"{product} does not let {credential} read {path} (403): give its permission group this right."
         )
 
 
@@ -68,7 +70,9 @@ class ResourceAbsent(SourceError):
     """404: the API does not offer this resource."""
 
     def __init__(self, product: str, path: str) -> None:
-        super().__init__(f"{product} has no {path} (404): check the base URL; if the rest is read, it is not offered here.")
+        super().__init__(
+            f"{product} has no {path} (404): check the base URL; if the rest is read, it is not offered here."
+        )
 
 
 class SourceUnreachable(SourceError):
@@ -91,7 +95,9 @@ class AnswerNotUnderstood(SourceError):
     """The answer is not what the documentation promises, such as an HTML page with status 200."""
 
     def __init__(self, product: str, path: str, reason: str) -> None:
-        super().__init__(f"{product} answered {path} with something else than its records ({reason}): check the base URL.")
+        super().__init__(
+            f"{product} answered {path} with something else than its records ({reason}): check the base URL."
+        )
 
 
 class RequestRejected(SourceError):

@@ -249,7 +249,9 @@ def _budget(response: httpx.Response) -> Budget | None:
     headers = response.headers
     try:
         return Budget(
-            int(headers["x-ratelimit-limit"]), int(headers["x-ratelimit-remaining"]), float(headers["x-ratelimit-reset"])
+            int(headers["x-ratelimit-limit"]),
+            int(headers["x-ratelimit-remaining"]),
+            float(headers["x-ratelimit-reset"]),
         )
     except (KeyError, ValueError):
         return None
@@ -265,7 +267,8 @@ def _wait_asked_for(response: httpx.Response) -> float:
         except ValueError:
             pass
         try:
-            return max((parsedate_to_datetime(asked) - now).total_seconds(), 0.0)
+            until: datetime = parsedate_to_datetime(asked)
+            return max((until - now).total_seconds(), 0.0)
         except (TypeError, ValueError):
             pass
     try:

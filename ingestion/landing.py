@@ -29,29 +29,30 @@ def dlt_source(dataset: str, resources: Sequence[Resource], reading: Reading | N
     def source() -> Iterator[DltResource]:
         for resource in resources:
             rows = reading.rows(resource) if reading else ()
-            yield _table(resource.name, (*resource.columns, *BOOKKEEPING), (resource.key_column.name,), rows)
+            yield _table(resource.name, (*resource.columns, *BOOKKEEPING), (resource.key_column.name,), rows, reading)
         for name, (columns, key) in operations.TABLES.items():
-            yield _table(name, columns, key, reading.operations(name) if reading else ())
+            yield _table(name, columns, key, reading.operations(name) if reading else (), reading)
 
     return source()
 
 
-def _table(name: str, declared: Sequence[Column], key: Sequence[str], rows: Iterable[pa.Table]) -> DltResource:
+def _table(
+    name: str, declared: Sequence[Column], key: Sequence[str], rows: Iterable[pa.Table], reading: Reading | None
+) -> DltResource:
     columns = (ORGANIZATION, *declared)
 
     def tables() -> Iterator[pa.Table]:
-        # An empty table first: a table is made also when there is nothing to put into it.
-        yield arrow_schema(columns).empty_table()
-        yield from rows
+        # A table is made also when there is nothing to put into it; but each table of a package costs a merge.
+        if not reading or not reading.has_columns(name, columns):
+            yield arrow_schema(columns).empty_table()
+        yield from (table for table in rows if table.num_rows)
 
-    return cast(
-        DltResource,
-        dlt.resource(
-            tables,
-            name=name,
-            write_disposition={"disposition": "merge", "strategy": "upsert"},
-            primary_key=(ORGANIZATION.name, *key),
-            columns={column.name: column.dlt_hint for column in columns},
-            file_format="parquet",
-        ),
+    made: DltResource = dlt.resource(
+        tables(),
+        name=name,
+        write_disposition={"disposition": "merge", "strategy": "upsert"},
+        primary_key=(ORGANIZATION.name, *key),
+        columns=cast(Any, {column.name: column.dlt_hint for column in columns}),
+        file_format="parquet",
     )
+    return made

@@ -49,7 +49,9 @@ class Plan:
     slice_rows: int = 0
 
 
-def plan(progress: ReadProgress, *, rows: int, now: datetime, promise: timedelta, full: bool, has_changes: bool) -> Plan:
+def plan(
+    progress: ReadProgress, *, rows: int, now: datetime, promise: timedelta, full: bool, has_changes: bool
+) -> Plan:
     """The plan of a run that starts at `now` for a collection of which the warehouse holds `rows`."""
     if progress.sweep_started_at:
         return Plan(Mode.FULL, f"goes on with the sweep that began {progress.sweep_started_at:%Y-%m-%d %H:%M}")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cached_property
 from time import monotonic
 from typing import Any
 
@@ -17,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from ingestion import operations, warehouse
-from ingestion.columns import ORGANIZATION, Resource, arrow_schema
+from ingestion.columns import ORGANIZATION, Column, Resource, arrow_schema
 from ingestion.errors import SourceError
 from ingestion.plan import Mode, ReadProgress
 from ingestion.resource_reading import Client, Outcome, ResourceReading, progress_from, progress_row
@@ -101,8 +102,15 @@ class Reading:
             self._tell(reading.outcome, is_finished=False)
         if reading.stopped_by and reading.stopped_by.stops_source:
             self._stopped_by = reading.stopped_by
-        if reading.is_finished:
-            self._tell(reading.outcome, is_finished=True)
+        self._tell(reading.outcome, is_finished=reading.is_finished)
+
+    def has_columns(self, table: str, columns: Iterable[Column]) -> bool:
+        """Whether the warehouse has this table, with all of these columns."""
+        return {column.name for column in columns} <= self._columns.get(table, frozenset())
+
+    @cached_property
+    def _columns(self) -> dict[str, frozenset[str]]:
+        return warehouse.columns(self.settings.warehouse_path, self.dataset)
 
     def operations(self, table: str) -> Iterator[pa.Table]:
         """The rows of an operations table that speak of this package, as an Arrow table."""
@@ -171,11 +179,7 @@ class Reading:
 
     def _finished_here(self) -> list[ResourceReading]:
         """The readings that came to their end within this package."""
-        return [
-            reading
-            for name in self.package.touched
-            if (reading := self._readings[name]).is_finished
-        ]
+        return [reading for name in self.package.touched if (reading := self._readings[name]).is_finished]
 
     def _audit(self) -> Iterable[dict[str, Any]]:
         for reading in self._finished_here():
@@ -199,7 +203,9 @@ class Reading:
 
     def _quarantine(self) -> Iterable[dict[str, Any]]:
         """What could not be read now, and what could not be read before and now can."""
-        before = {(row["resource"], row["record_id"], row["field"]): row for row in self._recorded("quarantined_records")}
+        before = {
+            (row["resource"], row["record_id"], row["field"]): row for row in self._recorded("quarantined_records")
+        }
         for reading in self._finished_here():
             resource, outcome = reading.resource.name, reading.outcome
             still: set[tuple[str, str, str]] = set()
@@ -256,5 +262,3 @@ class Reading:
                 [self.organization],
             ).to_arrow_table()
             return [{name: value for name, value in row.items() if name != "organization"} for row in found.to_pylist()]
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
@@ -51,7 +51,7 @@ class Outcome:
 
     resource: str
     started_at: datetime
-    mode: str = Mode.FULL
+    mode: str = Mode.FULL.value
     mode_reason: str = ""
     finished_at: datetime | None = None
     is_complete: bool = False
@@ -133,7 +133,7 @@ class ResourceReading:
         self.outcome.finished_at = self._settings.now()
         self.is_finished = True
 
-    def _run(self) -> Iterator[pa.Table | None]:
+    def _run(self) -> Generator[pa.Table | None, None, None]:
         """Arrow tables; None wherever what was read so far can be committed."""
         if self.stopped_by:
             raise self.stopped_by
@@ -151,7 +151,7 @@ class ResourceReading:
                 full=self._full,
                 has_changes=changes is not None or self.resource.created is not None,
             )
-            self.outcome.mode, self.outcome.mode_reason = decided.mode, decided.reason
+            self.outcome.mode, self.outcome.mode_reason = decided.mode.value, decided.reason
             if decided.mode is Mode.FULL:
                 yield from self._sweep()
             else:
@@ -191,7 +191,7 @@ class ResourceReading:
         self.outcome.is_complete = True
 
     def _changed(self, changes: Iterator[Page] | None) -> Iterator[pa.Table | None]:
-        """What the API says was modified; where it cannot say, the newest rows and those that the delivery log names."""
+        """What the API says was modified; else the newest rows and those that the delivery log names."""
         if changes is not None:
             for batch in _batches(prefetched(changes, _PAGES_AHEAD)):
                 yield self._read(batch)
@@ -211,7 +211,7 @@ class ResourceReading:
             yield self.rows.read([page])
 
     def _slices(self, rows: int) -> Iterator[pa.Table | None]:
-        """The ranges that were not read for the longest time, about so many rows of them; all, where rows are missing."""
+        """The ranges that were not read for the longest time, about so many rows; all, where rows are missing."""
         now = self._settings.now()
         gone: list[int] = []
         for part in self.progress.coverage.stale(before=now):
@@ -222,7 +222,7 @@ class ResourceReading:
         gone = list(self.progress.vanished)
         self.progress = replace(self.progress, vanished=())
         if self._lacks(gone) or _is_too_many(gone, self._sliced + len(gone)):
-            self.outcome.mode, self.outcome.mode_reason = Mode.FULL, "more rows are missing than a slice can tell"
+            self.outcome.mode, self.outcome.mode_reason = Mode.FULL.value, "more rows are missing than a slice can tell"
             yield from self._sweep()
             return
         yield from self._mark_deleted(gone)
@@ -232,7 +232,7 @@ class ResourceReading:
         """A log from its newest entry to known ground. What it no longer retains stays in the warehouse."""
         began = self._settings.now()
         to_known_ground = self.progress.swept_at is not None and not self._full
-        self.outcome.mode = Mode.INCREMENTAL if to_known_ground else Mode.FULL
+        self.outcome.mode = (Mode.INCREMENTAL if to_known_ground else Mode.FULL).value
         self.outcome.mode_reason = "newest first, to known ground" if to_known_ground else "newest first, to the end"
         for page in self._client.pages(self.resource):
             is_known_ground = bool(page.ids) and self.rows.is_known(page.ids)

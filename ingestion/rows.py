@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingestion import typing_sql, warehouse
-from ingestion.columns import BOOKKEEPING, Column, Kind, Resource
+from ingestion.columns import BOOKKEEPING, Column, Resource
 from ingestion.pages import BEGINNING, Page, Position
 
 _STRICT_FAILURES_BEFORE_GIVING_UP = 3
@@ -108,7 +108,9 @@ class RowReader:
         modified = self._resource.column(self._resource.modified).name
         with warehouse.attached(self._connection, self._warehouse):
             row = self._connection.execute(
-                f'select max("{modified}") from warehouse.{self._dataset}.{self._resource.name} where organization = $1',
+                f"""
+                select max("{modified}") from warehouse.{self._dataset}.{self._resource.name} where organization = $1
+                """,
                 [self._organization],
             ).fetchone()
         found: datetime | None = row[0] if row else None
@@ -117,8 +119,8 @@ class RowReader:
     def is_known(self, keys: Iterable[int | None]) -> bool:
         """Whether the warehouse held all of these rows before."""
         wanted = [key for key in keys if key is not None]
-        found = self._connection.execute("select count(*) from known where list_contains($1, id)", [wanted]).fetchone()
-        return bool(found) and found[0] == len(set(wanted))
+        found = self._connection.execute("select id from known where list_contains($1, id)", [wanted]).fetchall()
+        return len(found) == len(set(wanted))
 
     def position_before(self, instant: datetime) -> Position:
         """Where the rows begin that were made at or after an instant, as far as the warehouse knows."""
@@ -147,8 +149,12 @@ class RowReader:
         pages = [page for page in pages if page.ids]
         if not pages:
             return pa.table({})
-        self._connection.register("bodies", pa.table({"page": range(len(pages)), "body": [page.body for page in pages]}))
-        self._connection.register("again", pa.table(again, schema=pa.schema([("page", pa.int64()), ("place", pa.int64())])))
+        self._connection.register(
+            "bodies", pa.table({"page": range(len(pages)), "body": [page.body for page in pages]})
+        )
+        self._connection.register(
+            "again", pa.table(again, schema=pa.schema([("page", pa.int64()), ("place", pa.int64())]))
+        )
         try:
             return self._typed(pages)
         finally:
@@ -174,7 +180,7 @@ class RowReader:
         with warehouse.attached(self._connection, self._warehouse):
             table = self._connection.execute(
                 f"""
-                select organization, {names.replace('"_deleted_at"', '$2::timestamptz as _deleted_at')}
+                select organization, {names.replace('"_deleted_at"', "$2::timestamptz as _deleted_at")}
                 from warehouse.{self._dataset}.{self._resource.name}
                 where organization = $1 and "{self._resource.key_column.name}" in (select id from gone)
                 """,
@@ -257,23 +263,29 @@ class RowReader:
         others = sorted(set(shape.fields) - set(declared) - self._resource.secrets)
         self.new_fields |= set(others)
         present = [column for column in self._resource.columns if column.wire in shape.fields]
-        as_text = {c.wire for c in present if typing_sql.is_parsed(c.kind) and (not strict or c.kind in typing_sql.ALWAYS_TEXT)}
+        as_text = {
+            c.wire for c in present if typing_sql.is_parsed(c.kind) and (not strict or c.kind in typing_sql.ALWAYS_TEXT)
+        }
 
         wire_types = {
             name: _wire_type(declared.get(name), as_text=name in as_text)
             for name in (shape.fields if strict else [c.wire for c in present] + others)
         }
         envelope = {
-            name: [wire_types] if name == self._rows else "JSON" for name in (shape.envelope if strict else (self._rows,))
+            name: [wire_types] if name == self._rows else "JSON"
+            for name in (shape.envelope if strict else (self._rows,))
         }
         function = "from_json_strict" if strict else "from_json"
-        typed = ", ".join(f'{_expression(column, column.wire in as_text, present)} as "{column.name}"' for column in self._resource)
+        typed = ", ".join(
+            f'{_expression(column, column.wire in as_text, present)} as "{column.name}"' for column in self._resource
+        )
         failed = [column for column in present if column.wire in as_text]
         any_failed = " or ".join(_failure(column, f'"{column.name}"') for column in failed) or "false"
         hashed = ", ".join(f'"{column.name}"' for column in self._resource)
         key = self._resource.key_column.name
+        envelope_shape = json.dumps(envelope)
         parameters = {
-            "envelope": json.dumps(envelope),
+            "envelope": envelope_shape,
             "organization": self._organization,
             "extracted_at": self._extracted_at,
         }
@@ -315,7 +327,7 @@ class RowReader:
             parameters,
         ).to_arrow_table()
         if pc.any(table["is_unreadable"]).as_py():
-            self._report(failed, function, parameters["envelope"])
+            self._report(failed, function, envelope_shape)
         fresh = table.filter(table["is_fresh"]) if table.num_rows else table
         if self._resource.modified and fresh.num_rows:
             newest = pc.max(fresh[self._resource.column(self._resource.modified).name]).as_py()
@@ -371,11 +383,12 @@ def _failure(column: Column, typed: str) -> str:
 
     A CASE, because DuckDB evaluates both sides of an AND for every row.
     """
-    return f"case when {typed} is null and {_field(column.wire)} is not null then not is_blank({_field(column.wire)}) else false end"
+    field = _field(column.wire)
+    return f"case when {typed} is null and {field} is not null then not is_blank({field}) else false end"
 
 
 def _extra_fields(names: Sequence[str]) -> str:
-    """The undeclared fields that are not null, as the text of a JSON object (json_merge_patch takes thrice the time)."""
+    """The undeclared fields that are not null, as a JSON object in text (json_merge_patch takes thrice the time)."""
     if not names:
         return "null::json"
     members = ", ".join(

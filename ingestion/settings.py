@@ -39,7 +39,9 @@ def _base_url(url: str) -> str:
     if not parts.hostname or parts.query or parts.fragment:
         raise ValueError("must look like https://host")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
-        raise ValueError("must start with https:// (plain http only for a loopback address), or the token would be readable")
+        raise ValueError(
+            "must start with https:// (plain http only for a loopback address), or the token would be readable"
+        )
     return url.strip().rstrip("/")
 
 
@@ -137,7 +139,9 @@ class Settings(BaseSettings):
         if self.tieout_now and not all(
             is_loopback(url) for o in organizations for url in (o.raise_base_url, o.crm_plus_base_url)
         ):
-            raise SettingsError("TIEOUT_NOW is for simulations: unset it, or point every base URL at a loopback address.")
+            raise SettingsError(
+                "TIEOUT_NOW is for simulations: unset it, or point every base URL at a loopback address."
+            )
         return organizations
 
     @property
@@ -173,7 +177,9 @@ class Settings(BaseSettings):
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(f"ORGANIZATIONS_FILE {path} is not TOML: {error}.") from None
         if not tables:
-            raise SettingsError(f"ORGANIZATIONS_FILE {path} is empty: add one table per organization, such as [riverside].")
+            raise SettingsError(
+                f"ORGANIZATIONS_FILE {path} is empty: add one table per organization, such as [riverside]."
+            )
         return tuple(self._from_table(path, slug, table) for slug, table in tables.items())
 
     def _from_table(self, path: Path, slug: str, table: Any) -> Organization:
@@ -189,7 +195,9 @@ class Settings(BaseSettings):
             ("crm_plus_api_key", "crm_plus_key_name", False),
         ):
             if secret in values:
-                raise SettingsError(f"{path}: [{slug}] holds {secret} itself: name its variable in {name_field} instead.")
+                raise SettingsError(
+                    f"{path}: [{slug}] holds {secret} itself: name its variable in {name_field} instead."
+                )
             name = values.get(name_field)
             if name is None and required:
                 raise SettingsError(f"{path}: [{slug}] needs {name_field}, the variable that holds its token.")

@@ -13,7 +13,8 @@ from dlt.extract import DltSource
 from dlt.pipeline.pipeline import Pipeline
 
 from ingestion import virtuous_crm_plus, virtuous_raise, warehouse
-from ingestion.reading import Outcome, Progress, Reading
+from ingestion.reading import Progress, Reading
+from ingestion.resource_reading import Outcome
 from ingestion.settings import Organization, Settings
 
 _PRODUCTS: dict[str, ModuleType] = {product.NAME: product for product in (virtuous_raise, virtuous_crm_plus)}

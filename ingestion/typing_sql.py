@@ -41,7 +41,7 @@ def _list(texts: tuple[str, ...]) -> str:
 _MACROS = (
     # .NET writes an unset DateTime as the first of January of the year 1.
     f"""create temp macro is_blank(t) as
-        lower(trim(t)) in ({', '.join(repr(b) for b in _BLANKS)}) or starts_with(t, '0001-01-01')""",
+        lower(trim(t)) in ({", ".join(repr(b) for b in _BLANKS)}) or starts_with(t, '0001-01-01')""",
     "create temp macro real_instant(i) as case when i >= timestamptz '1000-01-01 00:00:00+00' then i end",
     f"""create temp macro to_instant(t) as real_instant(coalesce(
         try_cast(t as timestamptz),

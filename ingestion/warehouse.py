@@ -15,7 +15,7 @@ _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
 def check(path: Path) -> None:
-    """Raises `WarehouseLocked` or `WarehouseUnusable` where a run could not write to the warehouse. Makes its folder."""
+    """Makes the folder. Raises `WarehouseLocked` or `WarehouseUnusable` where a run could not write."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
@@ -24,7 +24,9 @@ def check(path: Path) -> None:
         if "lock" not in str(error).lower():
             raise WarehouseUnusable(path, _first_line(error)) from None
         holder = _HOLDER.search(str(error))
-        raise WarehouseLocked(path, f" by {Path(holder['program']).name} (process {holder['pid']})" if holder else "") from None
+        raise WarehouseLocked(
+            path, f" by {Path(holder['program']).name} (process {holder['pid']})" if holder else ""
+        ) from None
     except (duckdb.Error, OSError) as error:
         raise WarehouseUnusable(path, _first_line(error)) from None
 
@@ -48,6 +50,21 @@ def has_table(connection: duckdb.DuckDBPyConnection, dataset: str, table: str) -
             [dataset, table],
         ).fetchone()
     )
+
+
+def columns(path: Path, dataset: str) -> dict[str, frozenset[str]]:
+    """The tables of a dataset and their columns. None where there is no warehouse yet."""
+    if not path.exists():
+        return {}
+    with duckdb.connect() as connection, attached(connection, path):
+        found = connection.execute(
+            """
+            select table_name, list(column_name) from duckdb_columns()
+            where database_name = 'warehouse' and schema_name = $1 group by table_name
+            """,
+            [dataset],
+        ).fetchall()
+    return {table: frozenset(names) for table, names in found}
 
 
 def _first_line(error: Exception) -> str:

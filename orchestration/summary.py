@@ -94,11 +94,11 @@ def summaries(published: Path) -> list[Summary]:
 
 
 def open_exceptions(published: Path, severities: Sequence[str]) -> int:
-    """How many exceptions of these severities are open."""
+    """How many records are exceptions of these severities."""
     with _reading(published) as connection:
         ((count,),) = _rows(
             connection,
-            "SELECT count(*) FROM marts.recon_exceptions WHERE state = 'open' AND list_contains($severities, severity)",
+            "SELECT coalesce(sum(records), 0) FROM marts.recon_summary WHERE list_contains($severities, severity)",
             severities=list(severities),
         )
         return int(count)
@@ -118,18 +118,12 @@ def _summary(connection: duckdb.DuckDBPyConnection, organization: str) -> Summar
     causes = _rows(
         connection,
         """
-        SELECT
-            found.entity,
-            statuses.title,
-            found.severity,
-            count(*),
-            sum(found.amount_at_stake),
-            statuses.recommended_action
-        FROM marts.recon_exceptions AS found
-        LEFT JOIN marts.recon_statuses AS statuses ON found.entity = statuses.entity AND found.code = statuses.code
-        WHERE found.organization = $organization AND found.state = 'open'
-        GROUP BY found.entity, statuses.title, found.severity, statuses.recommended_action
-        ORDER BY list_position(['error', 'warn', 'info'], found.severity), 5 DESC NULLS LAST, 4 DESC
+        SELECT found.entity, found.title, found.severity, found.records, found.amount, statuses.recommended_action
+        FROM marts.recon_summary AS found
+        INNER JOIN marts.recon_statuses AS statuses
+            ON found.entity = statuses.entity AND found.status = statuses.code
+        WHERE found.organization = $organization AND found.is_exception
+        ORDER BY list_position(['error', 'warn', 'info'], found.severity), found.amount DESC, found.records DESC
         LIMIT $top
         """,
         organization=organization,

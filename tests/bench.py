@@ -145,7 +145,8 @@ def _bare_insert(connection: Any, batch: Any, _reader: Any, gifts: Any) -> None:
     declared = {column.wire: column.kind.value for column in gifts.columns}
     fields = json.dumps([{name: declared.get(name, "JSON") for name in names}])
     connection.register("bodies", pa.table({"body": [page.body for page in batch]}))
-    select = f"select unnest(item) from (select unnest(from_json(body, '{{\"items\":{fields}}}')['items']) as item from bodies)"
+    items = f"select unnest(from_json(body, '{{\"items\":{fields}}}')['items']) as item from bodies"
+    select = f"select unnest(item) from ({items})"
     connection.execute(f"create table if not exists gifts as from ({select}) limit 0")
     connection.execute(f"insert into gifts {select}")
     connection.unregister("bodies")
@@ -196,7 +197,9 @@ def _compare(rows: int, repeat: int, ways: list[str]) -> None:
             for name in ways:
                 results[name].append(_measure(name, sandbox.raise_base_url, sandbox.raise_token))
     seconds = {name: statistics.median(s for s, _ in runs) for name, runs in results.items()}
-    table = Table("way", "seconds", "rows/s", "peak MiB", "x rest_api", "x bare", title=f"{rows:,} gifts, median of {repeat}")
+    table = Table(
+        "way", "seconds", "rows/s", "peak MiB", "x rest_api", "x bare", title=f"{rows:,} gifts, median of {repeat}"
+    )
     for name in ways:
         table.add_row(
             name,

@@ -1,8 +1,20 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
+
+_TIERS = ("unit", "contract", "integration")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test belongs to the tier in whose folder it stands."""
+    tests = Path(__file__).parent
+    for item in items:
+        tier = item.path.relative_to(tests).parts[0]
+        if tier in _TIERS:
+            item.add_marker(tier)
 
 
 @pytest.fixture

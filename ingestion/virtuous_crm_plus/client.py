@@ -21,7 +21,16 @@ _MOST_PER_PAGE = 1000
 # Spellings differ between organizations; compared without case and spaces.
 _GREATER_THAN = ("GreaterThan", "Is Greater Than")
 _MODIFIED = ("Last Modified DateTime UTC", "Last Modified Date")
-_SINCE = ("OnOrAfter", "Is On Or After", "Is After Or On", "GreaterThanOrEqual", "Greater Than Or Equal", "After", "Is After", "GreaterThan")
+_SINCE = (
+    "OnOrAfter",
+    "Is On Or After",
+    "Is After Or On",
+    "GreaterThanOrEqual",
+    "Greater Than Or Equal",
+    "After",
+    "Is After",
+    "GreaterThan",
+)
 
 READS = (
     ("GET", r"/api/Organization/Current"),
@@ -123,7 +132,7 @@ class CrmPlusClient:
     def _with_archive_state(
         self, resource: CrmPlusResource, path: str, page: Page, conditions: list[Condition]
     ) -> Page:
-        """The page with `isArchived` told by what the same question leaves out when it is asked without archived records.
+        """The page with `isArchived` told by what the same question leaves out when asked without archived records.
 
         Asked right after the page, so that a record that was made in between cannot look archived. Without archived
         rows the answer reaches further than the page, never less far.
@@ -137,7 +146,7 @@ class CrmPlusClient:
     def _condition(
         self, resource: CrmPlusResource, parameters: tuple[str, ...], operators: tuple[str, ...]
     ) -> Condition | None:
-        """A condition without its value, spelled as offered; as documented where the API does not say what it offers."""
+        """A condition without its value, spelled as offered; as documented where nothing is said about offers."""
         offered = self._options(resource)
         if offered is None:
             return {"parameter": parameters[0], "operator": operators[0]}

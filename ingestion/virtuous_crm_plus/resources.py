@@ -100,8 +100,8 @@ PROJECTS = CrmPlusResource(
             " calendarYearToDateGiversCount"
         ),
         text=(
-            "name projectCode externalAccountingCode onlineDisplayName description parentName inventoryStatus type photoUrl"
-            " location financialNeedType financialNeedFrequency durationType" + _USERS
+            "name projectCode externalAccountingCode onlineDisplayName description parentName inventoryStatus type"
+            " photoUrl location financialNeedType financialNeedFrequency durationType" + _USERS
         ),
         money=(
             "beginningBalance currentBalance financialNeedAmount lifeToDateGiving lifeToDateExpenseTotal"

@@ -50,7 +50,7 @@ class RaiseClient:
         return offset_pages(
             lambda skip, least: ladder.fetch(lambda take: self._page(resource, skip, take), least),
             start,
-            # A list whose newest rows come first grows at its beginning: what is fetched in advance is soon out of place.
+            # What is read newest first grows at its beginning: pages fetched in advance are soon out of place.
             ahead=0 if resource.newest_first else 2,
             hasty=lambda skip, _: self._page(resource, skip, ladder.take),
         )

@@ -17,7 +17,7 @@ class RaiseResource(Resource):
     """A Raise collection, listed with `Skip` and `Take`."""
 
     sort_by: tuple[str, ...] = ()
-    """Sort keys to ask for, best first; the next one is tried when the server answers 400. None of them: its default."""
+    """Sort keys to ask for, best first: after a 400 the next one is tried, in the end the server's own order."""
 
     details: bool = False
     """Whether to ask for `IncludeDetails`."""

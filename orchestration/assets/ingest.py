@@ -13,7 +13,7 @@ from dagster_dlt import DagsterDltTranslator
 from dagster_dlt.translator import DltResourceTranslatorData
 
 from ingestion import operations
-from ingestion.reading import Outcome
+from ingestion.resource_reading import Outcome
 from ingestion.settings import load_settings
 from ingestion.sources import definition, open_reading
 from orchestration.assets.common import OWNERS, guarded
@@ -112,13 +112,14 @@ def ingest_assets(source: str) -> dg.AssetsDefinition:
                     full=options.full,
                     progress=listener().reading,
                 ) as reading:
-                    for result in loader.run(
-                        context,
-                        dlt_source=reading.dlt_source,
-                        dlt_pipeline=reading.pipeline,
-                        dagster_dlt_translator=tables,
-                    ):
-                        described[result.asset_key] = result.metadata or {}
+                    for package in reading.packages():
+                        for result in loader.run(
+                            context,
+                            dlt_source=package,
+                            dlt_pipeline=reading.pipeline,
+                            dagster_dlt_translator=tables,
+                        ):
+                            described[result.asset_key] = result.metadata or {}
                 for resource, outcome in reading.outcomes.items():
                     outcomes[resource][organization.slug] = outcome
         for key in (spec.key for spec in specs):

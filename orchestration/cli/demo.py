@@ -44,7 +44,7 @@ def demo(seed: Annotated[int, typer.Option(help="The same seed makes the same or
   docs/      what the tables mean, and how to run it for your organization
   {_PUBLISHED}
              these tables and all others, for every tool that opens DuckDB files, such as
-             .venv/bin/python -c "import duckdb; duckdb.connect('{_PUBLISHED}').sql('from marts.recon_gifts').show()"
+             .venv/bin/python -c "import duckdb; duckdb.connect('{_PUBLISHED}').sql('from marts.recon_donors').show()"
 """,
         soft_wrap=True,
     )

@@ -9,7 +9,9 @@ from tests.integration.conftest import Workplace
 
 
 def statuses(place: Workplace) -> dict[int, str]:
-    return dict(place.query("select raise_id, status from marts.recon_donors where raise_id is not null", published=True))
+    return dict(
+        place.query("select raise_id, status from marts.recon_donors where raise_id is not null", published=True)
+    )
 
 
 def test_three_runs(workplaces: Callable[[Handle], Workplace]) -> None:

@@ -59,7 +59,9 @@ def test_a_missing_setting(place: Workplace) -> None:
 
 
 def test_plain_http_beyond_this_machine(place: Workplace) -> None:
-    assert "RAISE_BASE_URL must start with https://" in told(place.tieout("run", RAISE_BASE_URL="http://example.org"), 2)
+    assert "RAISE_BASE_URL must start with https://" in told(
+        place.tieout("run", RAISE_BASE_URL="http://example.org"), 2
+    )
 
 
 @pytest.fixture
@@ -117,7 +119,7 @@ def test_readers_are_never_blocked(place: Workplace) -> None:
     assert len(counts) >= 3
     assert set(counts) == {counts[0]}
     assert counts[0] > 300
-    assert {schema for (schema,) in place.query("select distinct schema_name from duckdb_tables()", published=True)} == {
-        "marts"
-    }
+    assert {
+        schema for (schema,) in place.query("select distinct schema_name from duckdb_tables()", published=True)
+    } == {"marts"}
     assert not list(Path(place.published.parent).glob("*.tmp"))

@@ -31,11 +31,12 @@ def test_medium_organization(workplaces: Callable[[Handle], Workplace]) -> None:
         }
         for product, tables in counts.items()
     }
-    served = {product: {table: rows for table, rows in tables.items()} for product, tables in counts.items()}
-    assert {p: {t: n[0] for t, n in tables.items()} for p, tables in held.items()} == served
+    assert {p: {t: n[0] for t, n in tables.items()} for p, tables in held.items()} == counts
     assert all(n[0] == n[1] for tables in held.values() for n in tables.values())
 
-    donors = dict(place.query("select raise_id, status from marts.recon_donors where raise_id is not null", published=True))
+    donors = dict(
+        place.query("select raise_id, status from marts.recon_donors where raise_id is not null", published=True)
+    )
     planted = {int(key): donor["status"] for key, donor in truth["donors"].items()}
     assert Counter(donors.values()) == Counter(planted.values())
     assert donors == planted

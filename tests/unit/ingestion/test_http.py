@@ -71,7 +71,9 @@ def test_the_credential_goes_along(httpserver: HTTPServer, raise_api: ReadClient
         ("POST", "/api/Gift/list"),
     ],
 )
-def test_nothing_but_a_documented_read_is_sent(httpserver: HTTPServer, raise_api: ReadClient, method: str, path: str) -> None:
+def test_nothing_but_a_documented_read_is_sent(
+    httpserver: HTTPServer, raise_api: ReadClient, method: str, path: str
+) -> None:
     with pytest.raises(RequestRefused, match="was not sent"):
         raise_api._read(method, path, None, None)
     assert httpserver.log == []
@@ -134,7 +136,11 @@ def test_429_is_no_fault_however_often(httpserver: HTTPServer, raise_api: ReadCl
         (Response("", 404), ResourceAbsent, "has no /api/Gift/list"),
         (Response('{"title": "Bad SortBy", "status": 400}', 400), RequestRejected, "400: Bad SortBy"),
         (Response('{"error": {"code": "X", "message": "No."}}', 400), RequestRejected, "400: No."),
-        (Response("", 302, {"Location": "https://elsewhere.example.org/x"}), AnswerNotUnderstood, "redirect to elsewhere"),
+        (
+            Response("", 302, {"Location": "https://elsewhere.example.org/x"}),
+            AnswerNotUnderstood,
+            "redirect to elsewhere",
+        ),
     ],
 )
 def test_what_waiting_does_not_mend_is_told_at_once(

@@ -38,7 +38,9 @@ class Collection:
         if what == "delete" and self.ids:
             self.kept.discard(self.ids.pop(where % len(self.ids)))
         if what == "insert":
-            self.ids.insert(where % (len(self.ids) + 1), 1000 + max([*self.ids, 0]) if to % 2 else -1 - len(self.ids) - where)
+            self.ids.insert(
+                where % (len(self.ids) + 1), 1000 + max([*self.ids, 0]) if to % 2 else -1 - len(self.ids) - where
+            )
             self.ids = list(dict.fromkeys(self.ids))
         if what == "reorder" and self.ids:
             self.ids.insert(to % len(self.ids), self.ids.pop(where % len(self.ids)))
@@ -62,7 +64,8 @@ def read(pages: Iterator[Page]) -> set[int]:
 
 
 changes = st.lists(
-    st.tuples(st.sampled_from(["delete", "insert", "reorder", ""]), st.integers(0, 200), st.integers(0, 200)), max_size=60
+    st.tuples(st.sampled_from(["delete", "insert", "reorder", ""]), st.integers(0, 200), st.integers(0, 200)),
+    max_size=60,
 )
 
 

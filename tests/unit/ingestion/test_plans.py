@@ -136,7 +136,9 @@ class Warehouse:
 
     def rows(self, condition: str = "_deleted_at is null") -> dict[int, str]:
         with duckdb.connect(str(self.path), read_only=True) as connection:
-            found = connection.execute(f"select id, name, count(*) over (partition by id) from raw.things where {condition}")
+            found = connection.execute(
+                f"select id, name, count(*) over (partition by id) from raw.things where {condition}"
+            )
             rows = found.fetchall()
         assert all(count == 1 for _, _, count in rows)
         return {key: name for key, name, _ in rows}
@@ -310,7 +312,9 @@ def test_rows_that_are_missing_without_a_trace_cause_a_sweep(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_a_record_that_cannot_be_read_is_stepped_over(tmp_path: Path, style: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_that_cannot_be_read_is_stepped_over(
+    tmp_path: Path, style: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from ingestion.ladder import Ladder
 
     api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
@@ -329,7 +333,9 @@ def test_a_record_that_cannot_be_read_is_stepped_over(tmp_path: Path, style: str
     def pages(resource: Resource, start: Position = BEGINNING) -> Iterator[Page]:
         if style == "offset":
             return offset_pages(
-                lambda skip, least: ladder.fetch(lambda take: guarded(api._ordered()[skip:], take, len(api.rows)), least),
+                lambda skip, least: ladder.fetch(
+                    lambda take: guarded(api._ordered()[skip:], take, len(api.rows)), least
+                ),
                 start,
                 ahead=0,
             )

@@ -92,7 +92,9 @@ def test_a_row_reads_the_same_alone_and_behind_usual_ones(change: dict[str, Any]
 def test_a_missing_field_is_null_and_an_unknown_one_is_kept(reader: RowReader) -> None:
     read(reader, [GIFT])
     without = {name: value for name, value in GIFT.items() if name != "statusText"}
-    rows = read(reader, [{**without, "id": 2, "isMatched": True, "theirs": None}, {**GIFT, "id": 3, "it's": {"a": "b"}}])
+    rows = read(
+        reader, [{**without, "id": 2, "isMatched": True, "theirs": None}, {**GIFT, "id": 3, "it's": {"a": "b"}}]
+    )
     assert [row["status_text"] for row in rows] == [None, "Approved"]
     assert [json.loads(row["extra_fields"]) for row in rows] == [{"isMatched": True}, {"it's": {"a": "b"}}]
     assert reader.new_fields == {"isMatched", "theirs", "it's"}
@@ -131,14 +133,24 @@ def test_a_row_that_comes_twice_is_read_once(reader: RowReader) -> None:
 
 
 def test_secrets_are_dropped(reader: RowReader) -> None:
-    rows = read(reader, [{**GIFT, "securityToken": "hush"}]) + read(reader, [{**GIFT, "id": 2, "securityToken": "hush"}])
+    rows = read(reader, [{**GIFT, "securityToken": "hush"}]) + read(
+        reader, [{**GIFT, "id": 2, "securityToken": "hush"}]
+    )
     assert "hush" not in json.dumps(rows, default=str)
     assert reader.new_fields == frozenset()
 
 
 @pytest.mark.parametrize(
     "body",
-    ["", "<html><body>Maintenance</body></html>", "[]", '{"list": []}', '{"items": null}', '{"items": {}}', '{"items": [1'],
+    [
+        "",
+        "<html><body>Maintenance</body></html>",
+        "[]",
+        '{"list": []}',
+        '{"items": null}',
+        '{"items": {}}',
+        '{"items": [1',
+    ],
 )
 def test_anything_but_the_envelope_is_an_error(body: str) -> None:
     with pytest.raises(AnswerNotUnderstood, match="check the base URL"):

@@ -95,7 +95,11 @@ def test_organizations_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         monkeypatch.setenv(name, name.lower())
     monkeypatch.setenv("ORGANIZATIONS_FILE", "organizations.toml")
     riverside, hilltop = load_settings().organizations
-    assert (riverside.slug, riverside.raise_time_zone, riverside.crm_plus_api_key) == ("riverside", "America/Chicago", None)
+    assert (riverside.slug, riverside.raise_time_zone, riverside.crm_plus_api_key) == (
+        "riverside",
+        "America/Chicago",
+        None,
+    )
     assert hilltop.crm_plus_api_key is not None
     assert hilltop.crm_plus_api_key.get_secret_value() == "hilltop_key"
 
@@ -109,9 +113,14 @@ def test_organizations_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         ("[riverside]", "[riverside] needs raise_token_name"),
         ('[riverside]\nraise_api_token = "abc"', "[riverside] holds raise_api_token itself"),
         ('[riverside]\nraise_token_name = "NOT_THERE"', "NOT_THERE is not set"),
-        ('[riverside]\nraise_token_name = "RAISE_API_TOKEN"\ncolour = "red"', "[riverside] colour extra inputs are not permitted"),
+        (
+            '[riverside]\nraise_token_name = "RAISE_API_TOKEN"\ncolour = "red"',
+            "[riverside] colour extra inputs are not permitted",
+        ),
     ],
 )
-def test_a_wrong_organizations_file_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, says: str) -> None:
+def test_a_wrong_organizations_file_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, says: str
+) -> None:
     (tmp_path / "o.toml").write_text(text)
     assert says in refusal(monkeypatch, ORGANIZATIONS_FILE="o.toml")

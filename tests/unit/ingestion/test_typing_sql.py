@@ -23,7 +23,9 @@ def connection() -> duckdb.DuckDBPyConnection:
 
 
 def parsed(connection: duckdb.DuckDBPyConnection, kind: Kind, text: str | None) -> Any:
-    row = connection.execute(f"select {typing_sql.from_text(kind, 't')} from (select $1::varchar as t)", [text]).fetchone()
+    row = connection.execute(
+        f"select {typing_sql.from_text(kind, 't')} from (select $1::varchar as t)", [text]
+    ).fetchone()
     assert row is not None
     return row[0].astimezone(UTC) if isinstance(row[0], datetime) else row[0]
 
@@ -62,7 +64,9 @@ def test_instants(connection: duckdb.DuckDBPyConnection, text: str, instant: dat
         ("0001-01-01T00:00:00", None),
     ],
 )
-def test_a_calendar_date_is_the_day_as_written(connection: duckdb.DuckDBPyConnection, text: str, day: date | None) -> None:
+def test_a_calendar_date_is_the_day_as_written(
+    connection: duckdb.DuckDBPyConnection, text: str, day: date | None
+) -> None:
     assert parsed(connection, Kind.DATE, text) == day
 
 
@@ -97,7 +101,9 @@ def test_formatted_money_reads_back_to_the_cent(amount: Decimal) -> None:
     assert parsed(connection, Kind.MONEY, f"{sign}${abs(amount):,.2f}") == amount
 
 
-@pytest.mark.parametrize(("text", "number"), [("12", 12), (" 7 ", 7), ("12.0", 12), ("+5", 5), ("12.7", None), ("x", None)])
+@pytest.mark.parametrize(
+    ("text", "number"), [("12", 12), (" 7 ", 7), ("12.0", 12), ("+5", 5), ("12.7", None), ("x", None)]
+)
 def test_integers_are_never_rounded(connection: duckdb.DuckDBPyConnection, text: str, number: int | None) -> None:
     assert parsed(connection, Kind.INTEGER, text) == number
 

@@ -12,7 +12,7 @@ import pytest
 from dagster_dlt import DagsterDltResource
 
 from ingestion.errors import WarehouseLocked
-from ingestion.reading import Outcome
+from ingestion.resource_reading import Outcome
 from orchestration.assets import ingest as subject
 from orchestration.instance import WAREHOUSE_POOL
 from orchestration.resources import Loader, RunOptions
@@ -28,9 +28,11 @@ raise_token_name = "SOUTH"
 
 @dataclass
 class Reading:
-    dlt_source: Any
     pipeline: Any
     outcomes: dict[str, Outcome]
+
+    def packages(self) -> Iterator[None]:
+        yield None
 
 
 class Unloaded(Loader):
@@ -63,7 +65,7 @@ def materialize(
 ) -> dg.ExecuteInProcessResult:
     @contextmanager
     def open_reading(source: str, organization: Any, *_: Any, **__: Any) -> Iterator[Reading]:
-        yield Reading(None, None, outcomes[organization.slug])
+        yield Reading(None, outcomes[organization.slug])
 
     monkeypatch.setattr(subject, "open_reading", open_reading)
     resources = {"loader": Unloaded(), "options": options or RunOptions()}
