@@ -21,7 +21,7 @@ RESOURCES = {
     "raw_raise": "campaigns segments projects donors recurring_gifts gifts webhooks webhook_logs",
     "raw_crm_plus": "organization campaigns projects contacts recurring_gifts gifts",
 }
-OPERATIONS = "load_audit quarantined_records schema_drift connections"
+OPERATIONS = "read_progress load_audit quarantined_records schema_drift connections"
 
 # Every column that readers of a mart count on, by mart. A mart may have more.
 COLUMNS = {
