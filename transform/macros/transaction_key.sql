@@ -1,4 +1,4 @@
-{#- The transaction id of a CRM+ record as it is compared with Raise: folded, without the prefix that Raise puts before it. -#}
+{#- The transaction id of a CRM+ record as it is compared with Raise: folded, without the prefix that Raise puts before. -#}
 {% macro transaction_key(expression) -%}
     nullif(regexp_replace({{ fold_text(expression) }}, '^(rd2-|rd-|raise-)', ''), '')
 {%- endmacro %}

@@ -1,4 +1,4 @@
--- Gifts and schedules that CRM+ has and nobody could read, and whom they may belong to, as far as their raw text still tells.
+-- Gifts and schedules that CRM+ has and nobody could read, and whom they may belong to, as far as their raw text tells.
 with quarantined as (
     select
         organization,

@@ -68,7 +68,7 @@ link_urls as (
         list_min(
             list_filter(
                 list_transform(
-                    map_entries(try_cast(crm_key_urls as map(varchar, json))),
+                    map_entries(try_cast(crm_key_urls as map(varchar, json))), -- noqa: LT01
                     lambda x: coalesce(x.value ->> '$.url', x.value ->> '$')
                 ),
                 lambda x: contains(lower(x), 'virtuous') and starts_with(x, 'http')
@@ -139,7 +139,7 @@ select
     described.*,
     case
         when described.is_live and live_key_counts.live_count > 1
-            then list_filter(live_key_counts.recurring_gift_ids, lambda x: x != described.recurring_gift_id)
+            then list_filter(live_key_counts.recurring_gift_ids, lambda x: x != described.recurring_gift_id) -- noqa: RF02
     end as other_live_ids_with_key
 from described
 left join live_key_counts

@@ -1,8 +1,8 @@
--- The third step of the ladder: CRM+ gifts and Raise gifts left over on the same contact, of the same amount and within the same
--- days. Which of them is accepted is a matter of uniqueness. Amounts and dates are compared by buckets, so that the join is one
--- of equality whatever the tolerances are.
+-- The third step of the ladder: CRM+ gifts and Raise gifts left over on the same contact, of the same amount and within the
+-- same days. Which of them is accepted is a matter of uniqueness. Amounts and dates are compared by buckets, so that the join
+-- is one of equality whatever the tolerances are.
 {%- set days = var('date_tolerance_days') -%}
-{%- set width = days * 2 + 1 %}
+{%- set width = '(2 * ' ~ days ~ ' + 1)' %}
 with linked_raise_gifts as (
     select distinct
         organization,

@@ -1,5 +1,5 @@
--- Whether the transaction id of CRM+ gifts is the key that it is taken for: it finds the Raise gift of at least half of the CRM+
--- gifts that come from Raise. Of fewer than twenty nothing is concluded.
+-- Whether the transaction id of CRM+ gifts is the key that it is taken for: it finds the Raise gift of at least half of the
+-- CRM+ gifts that come from Raise. Of fewer than twenty nothing is concluded.
 with crm_gifts as (
     select
         organization,

@@ -1,5 +1,5 @@
--- The first two steps of the ladder: which Raise gift each CRM+ gift belongs to by decision or by transaction id. A gift and the
--- reversals that name it are one family and go together.
+-- The first two steps of the ladder: which Raise gift each CRM+ gift belongs to by decision or by transaction id. A gift and
+-- the reversals that name it are one family and go together.
 with raise_gifts as (
     select
         organization,

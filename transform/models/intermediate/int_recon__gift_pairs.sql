@@ -1,6 +1,14 @@
 -- CRM+ gifts whose transaction id finds a Raise gift, by the fields of the setting `transaction_id_fields`; the first that
 -- fits wins. A value that several Raise gifts share finds none of them.
-{%- set columns = transaction_id_columns() %}
+{%- set ways = [] -%}
+{%- for column in transaction_id_columns() -%}
+    {%- set is_id = column == 'gift_id' -%}
+    {%- do ways.append({
+        'column': column,
+        'crm_keys': ['pair_raise_id'] if is_id else ['pair_key', 'pair_key_without_part'],
+        'raise_key': 'gift_id' if is_id else fold_text(column | string),
+    }) -%}
+{%- endfor %}
 with crm_gifts as (
     select
         organization,
@@ -12,59 +20,38 @@ with crm_gifts as (
     where is_pair_usable
 ),
 
-raise_gifts as (
-    select
-        organization,
-        gift_id,
-        {{ fold_text('donation_id') }} as donation_id,
-        {{ fold_text('transaction_id') }} as transaction_id
-    from {{ ref('stg_raise__gifts') }}
-),
-{% for column in columns if column != 'gift_id' %}
-    {{ column }}_keys as (
+{% for way in ways %}
+    raise_keys_{{ loop.index }} as (
         select
             organization,
-            {{ column }} as pair_key,
+            {{ way.raise_key }} as raise_key,
             min(gift_id) as gift_id
-        from raise_gifts
-        where {{ column }} is not null
-        group by organization, {{ column }}
+        from {{ ref('stg_raise__gifts') }}
+        where {{ way.raise_key }} is not null
+        group by organization, {{ way.raise_key }}
         having count(*) = 1
     ),
+
 {% endfor %}
 found as (
-    {% for column in columns -%}
-        {%- set preference = loop.index0 * 2 -%}
-        {%- if column == 'gift_id' -%}
+    {% for way in ways %}
+        {%- set way_number = loop.index -%}
+        {%- set is_last_way = loop.last -%}
+        {% for crm_key in way.crm_keys %}
             select
                 crm_gifts.organization,
                 crm_gifts.gift_id as crm_gift_id,
-                raise_gifts.gift_id as raise_gift_id,
-                {{ preference }} as preference,
-                'id' as found_by
+                raise_keys.gift_id as raise_gift_id,
+                {{ way_number * 2 + loop.index0 }} as preference,
+                '{{ way.column }}' as found_by
             from crm_gifts
-            inner join raise_gifts
+            inner join raise_keys_{{ way_number }} as raise_keys
                 on
-                    crm_gifts.organization = raise_gifts.organization
-                    and crm_gifts.pair_raise_id = raise_gifts.gift_id
-        {%- else -%}
-            {%- for key in ['pair_key', 'pair_key_without_part'] -%}
-                select
-                    crm_gifts.organization,
-                    crm_gifts.gift_id as crm_gift_id,
-                    {{ column }}_keys.gift_id as raise_gift_id,
-                    {{ preference + loop.index0 }} as preference,
-                    '{{ column }}' as found_by
-                from crm_gifts
-                inner join {{ column }}_keys
-                    on
-                        crm_gifts.organization = {{ column }}_keys.organization
-                        and crm_gifts.{{ key }} = {{ column }}_keys.pair_key
-                {% if not loop.last -%} union all {% endif %}
-            {%- endfor -%}
-        {%- endif %}
-        {% if not loop.last -%} union all {% endif %}
-    {%- endfor %}
+                    crm_gifts.organization = raise_keys.organization
+                    and crm_gifts.{{ crm_key }} = raise_keys.raise_key
+            {% if not (is_last_way and loop.last) -%} union all {%- endif %}
+        {% endfor %}
+    {% endfor %}
 )
 
 select

@@ -1,4 +1,5 @@
--- Which CRM+ schedule each Raise schedule is, by its key, else by the transaction pair of a CRM+ schedule that no key claims.
+-- Which CRM+ schedule each Raise schedule is, by its key, else by the transaction pair of a CRM+ schedule that no key
+-- claims.
 with raise_schedules as (
     select
         organization,
@@ -22,7 +23,7 @@ keyed as (
         raise_schedules.organization,
         raise_schedules.recurring_gift_id as raise_schedule_id,
         crm_schedules.recurring_gift_id as crm_schedule_id,
-        crm_schedules.pair_raise_id is not distinct from raise_schedules.recurring_gift_id as is_pair_agreeing
+        coalesce(crm_schedules.pair_raise_id = raise_schedules.recurring_gift_id, false) as is_pair_agreeing
     from raise_schedules
     inner join crm_schedules
         on

@@ -148,7 +148,7 @@ gift_facts as (
         or unreadable_by_contact.contact_id is not null
         or unreadable_by_nobody.organization is not null as may_be_unreadable_in_crm_plus,
         coalesce(candidate_counts.candidate_count, 0) as candidate_count,
-        totals.* exclude (organization, raise_gift_id, orphan_gift_id)
+        totals.* exclude (organization, raise_gift_id, orphan_gift_id) -- noqa: RF02
     from gifts
     left join totals
         on
@@ -194,7 +194,7 @@ orphan_facts as (
         totals.claimed_since as expected_since,
         quarantined_gifts.gift_id is not null or unidentified_quarantine.organization is not null
             as is_raise_gift_quarantined,
-        totals.* exclude (organization, raise_gift_id, orphan_gift_id)
+        totals.* exclude (organization, raise_gift_id, orphan_gift_id) -- noqa: RF02
     from totals
     left join quarantined_gifts
         on
@@ -273,10 +273,11 @@ conditions as (
     select
         *,
         not coalesce(is_crm_plus_connected, true) as runs_no_crm_plus,
-        not (
-            is_assessable
-            -- where the transaction id decides, contacts do not
-            or (is_assessable_without_contacts and (is_crm_plus_only or evidence in ('override', 'transaction')))
+        -- where the transaction id decides, contacts do not
+        not is_assessable
+        and not coalesce(
+            is_assessable_without_contacts and (is_crm_plus_only or evidence in ('override', 'transaction')),
+            false
         ) as is_read_incomplete_or_stale,
         is_raise_gift_quarantined
         or coalesce(is_quarantined, false)
@@ -290,7 +291,9 @@ conditions as (
         and not is_crm_plus_only
         and (compared_amount is null or compared_net is null) as is_incomparable,
         not has_match and (status_group in ('other', 'reversed')) as is_not_expected,
-        not has_match and is_expected is null and status_group = 'settled' and not is_crm_plus_only as is_expectation_unknown,
+        not has_match
+        and is_expected is null
+        and status_group = 'settled' as is_expectation_unknown,
         -- with an unknown key, a gift that could not be told from another, or whose contact is unknown, may well be there
         not has_match
         and not is_key_trusted
@@ -328,14 +331,15 @@ conditions as (
         ) > {{ var('date_tolerance_days') }} as is_date_mismatch,
         has_match and gift_count > 1 as is_split,
         has_match and abs(compared_net - expected_net) > {{ tolerance }} as is_with_costs,
-        raise_changed_at > crm_gifts_read_at or changed_at > raise_gifts_read_at as is_changed_after_other_read,
+        raise_changed_at > crm_gifts_read_at
+        or changed_at > raise_gifts_read_at as is_changed_after_other_read,
         age_us < {{ var('late_after_hours') }} * 3600000000 as is_in_time,
         age_us < {{ var('missing_after_hours') }} * 3600000000 as is_not_yet_missing
     from expected_facts
 ),
 
--- a difference that may only be that one side was read before the other changed is none yet; neither is one of contacts whose
--- read is too old
+-- a difference that may only be that one side was read before the other changed is none yet; neither is one of contacts
+-- whose read is too old
 differences as (
     select
         *,
@@ -414,8 +418,8 @@ explained as (
         case
             when candidate_count > 0
                 then
-                    ' ' || candidate_count
-                    || ' CRM+ gifts without a transaction id have the same contact, amount and date, but no pairing is unique.'
+                    ' CRM+ gifts without a usable transaction id have the same contact, amount and date (' || candidate_count
+                    || '), but no pairing is unique.'
             when contact_id is null
                 then ' The contact of the donor is not known, so that contact, amount and date could not be compared.'
             else ' No CRM+ gift on contact ' || contact_id || ' has that amount and date either.'
@@ -448,7 +452,9 @@ select
                 'Raise no longer returns the gift; it vanished by ' || {{ instant_text('explained.deleted_at') }} || '.'
                 || case
                     when explained.has_match
-                        then ' CRM+ still has ' || explained.crm_gifts_text || ', net ' || coalesce(explained.net_amount, 0) || '.'
+                        then
+                            ' CRM+ still has ' || explained.crm_gifts_text
+                            || ', net ' || coalesce(explained.net_amount || '', 'unknown') || '.'
                     else ''
                 end
         when 'not_applicable'
@@ -469,7 +475,8 @@ select
                     then 'No CRM+ gift was found, and a CRM+ gift that may be this one is in quarantine.'
                 when explained.is_incomparable
                     then
-                        'Raise has ' || coalesce(explained.amount || coalesce(' ' || explained.raise_currency, ''), 'no amount')
+                        'Raise has '
+                        || coalesce(explained.amount || coalesce(' ' || explained.raise_currency, ''), 'no amount')
                         || ', ' || explained.crm_gifts_text || ' ' || coalesce(explained.net_amount || '', 'no amount')
                         || coalesce(' ' || explained.currency, '')
                         || '; the amounts in a common base currency are not known on both sides.'
@@ -507,7 +514,8 @@ select
         when 'refund_not_reversed'
             then
                 'Raise says "' || explained.status_text || '", and ' || explained.crm_gifts_text
-                || explained.match_text || ' still ' || case when len(explained.crm_gift_ids) = 1 then 'stands' else 'stand' end
+                || explained.match_text || ' still '
+                || case when len(explained.crm_gift_ids) = 1 then 'stands' else 'stand' end
                 || ' at ' || explained.compared_net || explained.currency_text || ' net.'
         when 'reversal_without_refund'
             then

@@ -370,7 +370,8 @@ select
                     then 'No CRM+ schedule was found, and one that may be this one is in quarantine.'
                 when explained.is_difference_too_new
                     then
-                        'The two sides differ, but one of them changed after the other was read; Raise schedules were read at '
+                        'The two sides differ, but one of them changed after the other was read; '
+                        || 'Raise schedules were read at '
                         || {{ instant_text('explained.raise_schedules_read_at') }} || ', CRM+ schedules at '
                         || {{ instant_text('explained.crm_schedules_read_at') }} || '.'
                 else
@@ -412,8 +413,8 @@ select
                 || explained.crm_amount || '; the difference is ' || (explained.crm_amount - explained.amount) || '.'
         when 'frequency_mismatch'
             then
-                'Raise has ' || explained.payments_per_year || ' payments a year ("' || coalesce(explained.frequency_text, '')
-                || '"), CRM+ schedule ' || explained.crm_id || ' ' || explained.crm_payments_per_year || ' ("'
+                'Raise has ' || explained.payments_per_year || ' payments a year ("'
+                || coalesce(explained.frequency_text, '') || '"), CRM+ schedule ' || explained.crm_id || ' ' || explained.crm_payments_per_year || ' ("'
                 || explained.crm_frequency_text || '").'
         when 'contact_mismatch'
             then
@@ -421,11 +422,15 @@ select
                 || ' sits on contact ' || explained.crm_contact_id || ' (after merges).'
         when 'linked_by_reference'
             then
-                'crmKey is empty; CRM+ schedule ' || explained.crm_id || ' names this schedule, and all that was compared agrees.'
+                'crmKey is empty; CRM+ schedule ' || explained.crm_id
+                || ' names this schedule, and all that was compared agrees.'
         when 'linked'
             then
                 'CRM+ schedule ' || explained.crm_id || ' exists, and all that was compared agrees'
-                || case when explained.is_ended is null or explained.crm_is_ended is null then '; the state is unknown' else '' end
+                || case
+                    when explained.is_ended is null or explained.crm_is_ended is null then '; the state is unknown'
+                    else ''
+                end
                 || case
                     when explained.payments_per_year is null or explained.crm_payments_per_year is null
                         then '; the frequency is unknown'
@@ -437,9 +442,10 @@ select
                     'CRM+ schedule ' || explained.crm_id || ' names Raise schedule ' || explained.pair_raise_id
                     || ' and is newer than the last complete read of Raise schedules.'
             else
-                'crmKey is empty and no CRM+ schedule names this schedule of ' || explained.amount_text || '; expected since '
-                || {{ instant_text('explained.expected_since') }}
-                || coalesce(' in campaign "' || nullif(explained.campaign, '') || '"', '') || '.' || explained.assumption_text
+                'crmKey is empty and no CRM+ schedule names this schedule of ' || explained.amount_text
+                || '; expected since ' || {{ instant_text('explained.expected_since') }}
+                || coalesce(' in campaign "' || nullif(explained.campaign, '') || '"', '') || '.'
+                || explained.assumption_text
         end
     end as cause,
     statuses.severity,
