@@ -1,6 +1,6 @@
 -- The third step of the ladder: CRM+ gifts and Raise gifts left over on the same contact, of the same amount and within the
--- same days. Which of them is accepted is a matter of uniqueness. Amounts and dates are compared by buckets, so that the join
--- is one of equality whatever the tolerances are.
+-- same days. Which of them is accepted is a matter of uniqueness. Amounts and dates are compared by buckets, so that the
+-- join is one of equality whatever the tolerances are.
 {%- set days = var('date_tolerance_days') -%}
 {%- set width = '(2 * ' ~ days ~ ' + 1)' %}
 with linked_raise_gifts as (

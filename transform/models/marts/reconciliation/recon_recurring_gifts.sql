@@ -414,8 +414,8 @@ select
         when 'frequency_mismatch'
             then
                 'Raise has ' || explained.payments_per_year || ' payments a year ("'
-                || coalesce(explained.frequency_text, '') || '"), CRM+ schedule ' || explained.crm_id || ' ' || explained.crm_payments_per_year || ' ("'
-                || explained.crm_frequency_text || '").'
+                || coalesce(explained.frequency_text, '') || '"), CRM+ schedule ' || explained.crm_id || ' '
+                || explained.crm_payments_per_year || ' ("' || explained.crm_frequency_text || '").'
         when 'contact_mismatch'
             then
                 'The donor is contact ' || explained.contact_id || ', and CRM+ schedule ' || explained.crm_id
