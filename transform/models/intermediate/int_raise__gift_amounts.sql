@@ -1,5 +1,29 @@
 -- What the allocations of Raise gifts say about covered costs and about the amount in the base currency.
-with allocations as (
+with gifts as (
+    select
+        organization,
+        gift_id,
+        amount,
+        currency,
+        donor_paid_costs,
+        -- most gifts have neither costs nor another base currency: theirs are not parsed
+        case
+            when
+                donor_paid_costs
+                or contains(
+                    replace(
+                        cast(projects as varchar),
+                        '"baseCurrencyCode":"' || coalesce(currency, '') || '"',
+                        ''
+                    ),
+                    '"baseCurrencyCode"'
+                )
+                then projects
+        end as projects
+    from {{ ref('stg_raise__gifts') }}
+),
+
+allocations as (
     select
         organization,
         gift_id,
@@ -22,7 +46,7 @@ with allocations as (
                 'base_currency': upper({{ clean_text('x.currencyexchange.basecurrencycode') }})
             }
         ) as parts
-    from {{ ref('stg_raise__gifts') }}
+    from gifts
 ),
 
 sums as (

@@ -102,6 +102,7 @@ families as (
         crm_gifts.own_raise_gift_id,
         crm_gifts.own_evidence,
         coalesce(reversals.root_gift_id, crm_gifts.gift_id) as root_gift_id,
+        reversals.root_gift_id as original_gift_id,
         reversals.root_gift_id is not null as names_its_original
     from crm_gifts
     left join reversals
@@ -132,9 +133,8 @@ select
 from families
 left join crm_gifts as roots
     on
-        families.names_its_original
-        and families.organization = roots.organization
-        and families.root_gift_id = roots.gift_id
+        families.organization = roots.organization
+        and families.original_gift_id = roots.gift_id
 left join told_by_reversals
     on
         families.organization = told_by_reversals.organization

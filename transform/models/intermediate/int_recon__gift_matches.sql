@@ -1,5 +1,22 @@
 -- Where each CRM+ gift that has to do with Raise belongs in the end: to a Raise gift, or to the row of an orphan.
-with links as (
+with open_links as (
+    select
+        *,
+        case when raise_gift_id is null then root_gift_id end as open_root_gift_id,
+        case when is_reversing then pair_key_without_part end as reversal_pair_key
+    from {{ ref('int_recon__gift_links') }}
+),
+
+accepted_candidates as (
+    select
+        organization,
+        raise_gift_id,
+        crm_gift_id
+    from {{ ref('int_recon__gift_candidates') }}
+    where is_unique
+),
+
+links as (
     select
         links.organization,
         links.crm_gift_id,
@@ -7,15 +24,14 @@ with links as (
         links.is_reversing,
         links.is_claim,
         links.pair_key_without_part,
+        links.reversal_pair_key,
         coalesce(links.raise_gift_id, candidates.raise_gift_id) as raise_gift_id,
         coalesce(links.evidence, case when candidates.raise_gift_id is not null then 'donor_amount_date' end) as evidence
-    from {{ ref('int_recon__gift_links') }} as links
-    left join {{ ref('int_recon__gift_candidates') }} as candidates
+    from open_links as links
+    left join accepted_candidates as candidates
         on
             links.organization = candidates.organization
-            and links.root_gift_id = candidates.crm_gift_id
-            and candidates.is_unique
-            and links.raise_gift_id is null
+            and links.open_root_gift_id = candidates.crm_gift_id
 ),
 
 -- claims that no Raise gift explains
@@ -58,7 +74,6 @@ left join orphans
         and links.root_gift_id = orphans.crm_gift_id
 left join orphans_by_pair
     on
-        links.is_reversing
-        and links.organization = orphans_by_pair.organization
-        and links.pair_key_without_part = orphans_by_pair.pair_key_without_part
+        links.organization = orphans_by_pair.organization
+        and links.reversal_pair_key = orphans_by_pair.pair_key_without_part
 where links.raise_gift_id is not null or links.is_claim or orphans.crm_gift_id is not null

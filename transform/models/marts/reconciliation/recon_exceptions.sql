@@ -1,5 +1,5 @@
--- The register of exceptions: one row per record and status ever seen as an exception, kept across runs and full refreshes. The
--- clock is that of the comparison (`as_of`); a record that could not be assessed leaves its rows as they are.
+-- The register of exceptions: one row per record and status ever seen as an exception, kept across runs and full refreshes.
+-- The clock is that of the comparison (`as_of`); a record that could not be assessed leaves its rows as they are.
 {{ config(
     materialized='incremental',
     incremental_strategy='delete+insert',
