@@ -20,7 +20,8 @@ left_raise_gifts as (
         amounts.base_amount,
         amounts.base_currency,
         donor_links.crm_id as contact_id,
-        gifts.gift_date
+        gifts.gift_date,
+        gifts.is_deleted
     from {{ ref('stg_raise__gifts') }} as gifts
     anti join linked_raise_gifts
         on
@@ -49,6 +50,7 @@ raise_sides as (
         gift_id,
         contact_id,
         gift_date,
+        is_deleted,
         amount,
         currency
     from left_raise_gifts
@@ -58,6 +60,7 @@ raise_sides as (
         gift_id,
         contact_id,
         gift_date,
+        is_deleted,
         base_amount as amount,
         base_currency as currency
     from left_raise_gifts
@@ -146,10 +149,11 @@ crm_buckets as (
     from crm_date_buckets
 ),
 
-candidates as (
+neighbours as (
     select distinct
         raise_buckets.organization,
         raise_buckets.gift_id as raise_gift_id,
+        raise_buckets.is_deleted,
         crm_buckets.gift_id as crm_gift_id
     from raise_buckets
     inner join crm_buckets
@@ -162,6 +166,16 @@ candidates as (
         abs(raise_buckets.amount - crm_buckets.amount) <= {{ var('amount_tolerance') }}
         and abs(raise_buckets.gift_date - crm_buckets.gift_date) <= {{ days }}
         and coalesce(raise_buckets.currency = crm_buckets.currency, true)
+),
+
+-- a gift that was deleted in Raise does not compete with one that is there
+candidates as (
+    select
+        organization,
+        raise_gift_id,
+        crm_gift_id
+    from neighbours
+    qualify not is_deleted or bool_and(is_deleted) over (partition by organization, crm_gift_id)
 )
 
 select

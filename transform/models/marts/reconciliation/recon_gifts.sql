@@ -255,10 +255,9 @@ comparable_facts as (
     from timed_facts
 ),
 
-expected_facts as (
+netted_facts as (
     select
         *,
-        case when status_group = 'reversed' then 0 else compared_amount end as expected_net,
         case
             when compared_allocated_costs != 0 then compared_allocated_costs
             else coalesce(compared_designated_costs, 0)
@@ -266,6 +265,18 @@ expected_facts as (
         -- a net of nothing is nothing in every currency
         abs(case when has_several_currencies then base_net_amount else net_amount end) <= {{ tolerance }} as is_net_zero
     from comparable_facts
+),
+
+expected_facts as (
+    select
+        *,
+        case
+            when status_group = 'reversed' then 0
+            -- a gift that never became money, and was taken back in CRM+
+            when status_group = 'other' and is_net_zero then 0
+            else compared_amount
+        end as expected_net
+    from netted_facts
 ),
 
 -- what each rule of the contract asks, under the name it has there
