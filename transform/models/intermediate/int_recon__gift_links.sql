@@ -38,6 +38,7 @@ crm_gifts as (
         facts.reversed_gift_id,
         facts.is_reversing,
         facts.is_pair_usable and key_health.is_key_trusted as is_claim,
+        facts.pair_key,
         facts.pair_key_without_part,
         coalesce(decisions.raise_gift_id, trusted_pairs.raise_gift_id) as own_raise_gift_id,
         case
@@ -81,6 +82,31 @@ reversals as (
         and crm_gifts.gift_id is distinct from originals.gift_id
 ),
 
+-- a transaction id that says nothing of Raise still ties a reversal to the one gift that carries it too
+originals_by_pair as (
+    select
+        organization,
+        pair_key,
+        min(gift_id) as gift_id
+    from crm_gifts
+    where pair_key is not null and not is_claim and not is_reversing
+    group by organization, pair_key
+    having count(*) = 1
+),
+
+reversals_by_pair as (
+    select
+        crm_gifts.organization,
+        crm_gifts.gift_id,
+        originals_by_pair.gift_id as root_gift_id
+    from crm_gifts
+    inner join originals_by_pair
+        on
+            crm_gifts.organization = originals_by_pair.organization
+            and crm_gifts.pair_key = originals_by_pair.pair_key
+    where crm_gifts.is_reversing and not crm_gifts.is_claim
+),
+
 -- what a reversal says of the gift that it names, where that gift says nothing itself
 told_by_reversals as (
     select
@@ -101,14 +127,18 @@ families as (
         crm_gifts.pair_key_without_part,
         crm_gifts.own_raise_gift_id,
         crm_gifts.own_evidence,
-        coalesce(reversals.root_gift_id, crm_gifts.gift_id) as root_gift_id,
-        reversals.root_gift_id as original_gift_id,
-        reversals.root_gift_id is not null as names_its_original
+        coalesce(reversals.root_gift_id, reversals_by_pair.root_gift_id, crm_gifts.gift_id) as root_gift_id,
+        coalesce(reversals.root_gift_id, reversals_by_pair.root_gift_id) as original_gift_id,
+        coalesce(reversals.root_gift_id, reversals_by_pair.root_gift_id) is not null as names_its_original
     from crm_gifts
     left join reversals
         on
             crm_gifts.organization = reversals.organization
             and crm_gifts.gift_id = reversals.gift_id
+    left join reversals_by_pair
+        on
+            crm_gifts.organization = reversals_by_pair.organization
+            and crm_gifts.gift_id = reversals_by_pair.gift_id
 )
 
 select

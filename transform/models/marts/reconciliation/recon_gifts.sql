@@ -114,6 +114,23 @@ totals as (
     from {{ ref('int_recon__gift_totals') }}
 ),
 
+-- where the key is unknown: contacts with CRM+ gifts from Raise that belong to no Raise gift yet
+unexplained_contacts as (
+    select distinct
+        facts.organization,
+        facts.resolved_contact_id as contact_id
+    from {{ ref('int_crm_plus__gift_facts') }} as facts
+    inner join {{ ref('int_recon__gift_key_health') }} as key_health
+        on
+            facts.organization = key_health.organization
+            and not key_health.is_key_trusted
+    anti join {{ ref('int_recon__gift_matches') }} as matches
+        on
+            facts.organization = matches.organization
+            and facts.gift_id = matches.crm_gift_id
+    where facts.is_from_raise
+),
+
 gift_facts as (
     select
         gifts.organization,
@@ -148,6 +165,7 @@ gift_facts as (
         or unreadable_by_contact.contact_id is not null
         or unreadable_by_nobody.organization is not null as may_be_unreadable_in_crm_plus,
         coalesce(candidate_counts.candidate_count, 0) as candidate_count,
+        unexplained_contacts.contact_id is not null as has_unexplained_gifts,
         totals.* exclude (organization, raise_gift_id, orphan_gift_id) -- noqa: RF02
     from gifts
     left join totals
@@ -184,6 +202,10 @@ gift_facts as (
             and donor_links.crm_id = unreadable_by_contact.contact_id
     left join unreadable_by_nobody
         on gifts.organization = unreadable_by_nobody.organization
+    left join unexplained_contacts
+        on
+            gifts.organization = unexplained_contacts.organization
+            and donor_links.crm_id = unexplained_contacts.contact_id
 ),
 
 -- the same columns by name; what is said of Raise gifts only stays null
@@ -305,12 +327,13 @@ conditions as (
         not has_match
         and is_expected is null
         and status_group = 'settled' as is_expectation_unknown,
-        -- with an unknown key, a gift that could not be told from another, or whose contact is unknown, may well be there
+        -- with an unknown key, a gift whose contact is unknown or has gifts from Raise that nothing explains may well be there
         not has_match
         and not is_key_trusted
         and status_group = 'settled'
         and coalesce(is_expected, true)
-        and (contact_id is null or candidate_count > 0) as is_key_needed,
+        and age_us >= {{ var('late_after_hours') }} * 3600000000
+        and (contact_id is null or candidate_count > 0 or has_unexplained_gifts) as is_key_needed,
         not has_match and not coalesce(is_expected, true) as is_sync_disabled,
         has_match and status_group = 'reversed' and not is_net_zero as is_refund_not_reversed,
         status_group = 'settled' and reversal_count > 0 and is_net_zero as is_reversal_without_refund,
@@ -363,7 +386,8 @@ differences as (
             or is_contact_mismatch
             or is_date_mismatch
         ) as is_difference_too_new,
-        is_contact_mismatch and not is_assessable as is_contact_read_too_old
+        is_contact_mismatch and not is_assessable as is_contact_read_too_old,
+        is_refund_not_reversed and not is_key_trusted and has_unexplained_gifts as is_reversal_unknown
     from conditions
 ),
 
@@ -382,6 +406,7 @@ judged as (
             when is_contact_read_too_old then 'not_assessable'
             when is_expectation_unknown then 'not_assessable'
             when is_key_needed then 'not_assessable'
+            when is_reversal_unknown then 'not_assessable'
             when is_not_expected then 'not_expected'
             when is_sync_disabled then 'sync_disabled'
             when is_crm_plus_only and age_us < 0 then 'pending'
@@ -502,6 +527,10 @@ select
                     then
                         'It is not known whether the campaign' || coalesce(' "' || explained.campaign || '"', '')
                         || ' of the gift was syncing.'
+                when explained.has_unexplained_gifts
+                    then
+                        explained.key_note || ' Contact ' || explained.contact_id
+                        || ' has CRM+ gifts from Raise that belong to no Raise gift yet; one of them may be this one or its reversal.'
                 else explained.key_note || explained.search_text
             end
         when 'not_expected'
