@@ -327,7 +327,7 @@ conditions as (
         not has_match
         and is_expected is null
         and status_group = 'settled' as is_expectation_unknown,
-        -- with an unknown key, a gift whose contact is unknown or has gifts from Raise that nothing explains may well be there
+        -- with an unknown key, a gift whose contact is unknown or has unexplained gifts from Raise may well be there
         not has_match
         and not is_key_trusted
         and status_group = 'settled'
@@ -530,7 +530,8 @@ select
                 when explained.has_unexplained_gifts
                     then
                         explained.key_note || ' Contact ' || explained.contact_id
-                        || ' has CRM+ gifts from Raise that belong to no Raise gift yet; one of them may be this one or its reversal.'
+                        || ' has CRM+ gifts from Raise that belong to no Raise gift yet; '
+                        || 'one of them may be this one or its reversal.'
                 else explained.key_note || explained.search_text
             end
         when 'not_expected'
