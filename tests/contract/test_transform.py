@@ -28,6 +28,14 @@ COLUMNS = {
     "recon_donors": """organization raise_id crm_id status evidence confidence cause is_exception expected_since
         age_hours raise_amount crm_amount crm_url as_of crm_key crm_key_contact_id email name email_agrees name_agrees
         shares_contact gift_count gift_amount""",
+    "recon_gifts": """organization raise_id crm_id status evidence confidence cause is_exception expected_since age_hours
+        raise_amount crm_amount crm_url as_of donor_id contact_id crm_contact_id crm_gift_ids gift_date crm_gift_date
+        status_text campaign donation_kind covered_costs""",
+    "recon_recurring_gifts": """organization raise_id crm_id status evidence confidence cause is_exception expected_since
+        age_hours raise_amount crm_amount crm_url as_of""",
+    "recon_exceptions": """exception_id organization entity code severity raise_id crm_id amount_at_stake cause
+        recommended_action crm_url first_seen_at last_seen_at resolved_at reopened_count state age_days age_bucket
+        waived_reason waived_until""",
     "recon_summary": "organization entity status records amount share as_of",
     "campaign_sync_windows": "organization campaign_id can_sync valid_from valid_to evidence",
     "event_type_labels": """organization event_type resource_family action hypothesis_label observed_label observations
@@ -49,11 +57,20 @@ DEFAULTS: dict[str, Any] = {
     "reversed_gift_statuses": ["Refunded", "ChargeBack"],
     "raise_reference_sources": ["RaiseDonors", "Raise", "Virtuous Raise", "Legacy RaiseDonors"],
     "raise_transaction_sources": ["RaiseDonors", "Raise", "Virtuous Raise", "Legacy RaiseDonors"],
+    "transaction_id_fields": ["id"],
     "include_test_mode": False,
 }
 
-DONOR_STATUSES = """test_mode deleted not_applicable not_assessable foreign_key conflict dangling archived merged linked
-    linked_by_reference ambiguous_reference sync_disabled no_activity pending late missing orphan"""
+STATUSES = {
+    "recon_donors": """test_mode deleted not_applicable not_assessable foreign_key conflict dangling archived merged linked
+        linked_by_reference ambiguous_reference sync_disabled no_activity pending late missing orphan""",
+    "recon_gifts": """test_mode deleted not_applicable not_assessable not_expected sync_disabled pending late missing
+        refund_not_reversed reversal_without_refund duplicate amount_mismatch contact_mismatch date_mismatch matched_split
+        matched_with_costs matched orphan""",
+    "recon_recurring_gifts": """test_mode deleted not_applicable not_assessable foreign_key dangling duplicate not_expected
+        sync_disabled pending late missing state_mismatch amount_mismatch frequency_mismatch contact_mismatch
+        linked_by_reference linked orphan""",
+}
 
 
 @pytest.fixture(scope="module")
@@ -229,27 +246,36 @@ def test_marts_and_their_statuses_are_tested(manifest: dict[str, Any]) -> None:
         assert kinds & {"primary_key", "unique_combination"}, f"{mart['name']}: nothing tests its key"
 
 
-def test_every_donor_status_has_a_row_in_the_seed_and_in_the_rule() -> None:
+@pytest.mark.parametrize("mart", STATUSES)
+def test_every_status_has_a_row_in_the_seed_and_in_the_rule(mart: str) -> None:
+    entity = mart.removeprefix("recon_").removesuffix("s")
     seed = (PROJECT / "seeds" / "recon_statuses.csv").read_text().splitlines()
-    in_seed = [line.split(",")[1] for line in seed if line.startswith("donor,")]
-    assert in_seed == DONOR_STATUSES.split()
-    rule = next(PROJECT.glob("models/**/recon_donors.sql")).read_text()
+    in_seed = [line.split(",")[1] for line in seed if line.startswith(f"{entity},")]
+    assert in_seed == STATUSES[mart].split()
+    rule = next(PROJECT.glob(f"models/**/{mart}.sql")).read_text()
     judged = rule[rule.index("judged as (") : rule.index("end as status")]
-    in_rule = list(dict.fromkeys(re.findall(r"then '(\w+)'", judged)))
-    assert set(in_rule) == set(in_seed)
-    # `orphan` speaks of rows that only CRM+ has, so that its place among the rules for donors means nothing
-    ordered = [status for status in in_rule if status != "orphan"]
-    assert ordered == [status for status in in_seed if status != "orphan"], "the rules stand in another order"
+    # rows that only CRM+ has stand among the rules and have no place in the order of the others
+    rules = [line for line in judged.splitlines() if "is_crm_plus_only" not in line]
+    in_rule = list(dict.fromkeys(re.findall(r"(?:then|else) '(\w+)'", "\n".join(rules))))
+    assert in_rule == [status for status in in_seed if status != "orphan"], "the rules stand in another order"
+    assert "then 'orphan'" in judged
 
 
-def test_every_donor_status_is_unit_tested(manifest: dict[str, Any]) -> None:
+@pytest.mark.parametrize("mart", STATUSES)
+def test_every_status_is_unit_tested(manifest: dict[str, Any], mart: str) -> None:
     expected = {
         row.get("status")
         for test in manifest["unit_tests"].values()
-        if test["model"] == "recon_donors"
+        if test["model"] == mart
         for row in test["expect"]["rows"]
     }
-    assert not set(DONOR_STATUSES.split()) - expected
+    assert not set(STATUSES[mart].split()) - expected
+
+
+def test_the_register_of_exceptions_outlives_a_full_refresh(manifest: dict[str, Any]) -> None:
+    register = next(node for node in models(manifest, "marts") if node["name"] == "recon_exceptions")
+    assert register["config"]["materialized"] == "incremental"
+    assert register["config"]["full_refresh"] is False
 
 
 def test_the_project_stands_alone() -> None:

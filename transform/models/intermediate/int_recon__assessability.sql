@@ -110,6 +110,10 @@ entities as (
         max(raise_read_at) as raise_read_at,
         max(read_at) filter (where source = 'raise' and resource = 'donors') as donors_read_at,
         max(read_at) filter (where source = 'crm_plus' and resource = 'contacts') as contacts_read_at,
+        max(read_at) filter (where source = 'raise' and resource = entity || 's') as raise_read_at_of_entity,
+        max(read_at) filter (where source = 'crm_plus' and resource = entity || 's') as crm_plus_read_at_of_entity,
+        not bool_or(is_never_complete or (is_stale and not (source = 'crm_plus' and resource = 'contacts')))
+            as is_assessable_without_contacts,
         not bool_or(is_never_complete or is_stale) as is_assessable,
         string_agg(read_name, ', ' order by read_name) filter (where is_never_complete) as never_complete,
         string_agg(read_name || ' (' || {{ instant_text('read_at') }} || ')', ', ' order by read_name)
@@ -125,7 +129,10 @@ select
     as_of,
     donors_read_at,
     contacts_read_at,
+    raise_read_at_of_entity,
+    crm_plus_read_at_of_entity,
     is_assessable,
+    is_assessable_without_contacts,
     case
         when never_complete is not null
             then 'Never completely read so far: ' || never_complete || '.'

@@ -46,6 +46,31 @@ deciding as (
         or (resource = 'donors' and field_name in ('istestmode', 'isgdprdeleted', 'crmkey', 'crmkeyurls'))
         or (resource = 'contacts' and field_name in ('mergedintocontactid', 'isarchived', 'contactreferences'))
         or (resource = 'campaigns' and field_name = 'cansync')
+        or (
+            resource = 'gifts'
+            and source = 'raise'
+            and field_name in ('amount', 'currency', 'statustext', 'istestmode', 'donorpaidcosts', 'projects', 'donorid')
+        )
+        or (
+            resource = 'gifts'
+            and source = 'crm_plus'
+            and field_name in (
+                'amount', 'currencycode', 'basecurrencycode', 'exchangerate', 'gifttype', 'giftdesignations',
+                'reversedgiftid', 'transactionsource', 'transactionid', 'contactid'
+            )
+        )
+        or (
+            resource = 'recurring_gifts'
+            and source = 'raise'
+            and field_name in ('amount', 'frequency', 'statustext', 'istestmode', 'crmkey', 'donorid')
+        )
+        or (
+            resource = 'recurring_gifts'
+            and source = 'crm_plus'
+            and field_name in (
+                'amount', 'frequency', 'status', 'canceldatetimeutc', 'transactionsource', 'transactionid', 'contactid'
+            )
+        )
 )
 
 select

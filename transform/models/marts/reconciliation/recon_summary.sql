@@ -1,6 +1,8 @@
 -- Records and money by entity and status. Statuses that do not occur have no row.
 {%- set reconciliations = {
     'donor': 'recon_donors',
+    'gift': 'recon_gifts',
+    'recurring_gift': 'recon_recurring_gifts',
 } %}
 with records as (
     {% for entity, reconciliation in reconciliations.items() %}
@@ -42,9 +44,12 @@ select
         / sum(status_totals.records) over (partition by status_totals.organization, status_totals.entity)
         as decimal(18, 8)
     ) as share,
-    status_totals.as_of
+    status_totals.as_of,
+    case when status_totals.entity = 'gift' then key_health.key_note end as note
 from status_totals
 left join {{ ref('recon_statuses') }} as statuses
     on
         status_totals.entity = statuses.entity
         and status_totals.status = statuses.code
+left join {{ ref('int_recon__gift_key_health') }} as key_health
+    on status_totals.organization = key_health.organization

@@ -1,0 +1,97 @@
+-- The CRM+ gifts that are there, with what their matching and comparison need.
+with gifts as (
+    select
+        organization,
+        gift_id,
+        reversed_gift_id,
+        contact_id,
+        is_from_raise,
+        transaction_id,
+        gift_type,
+        gift_url,
+        amount,
+        exchange_rate,
+        gift_designations,
+        upper({{ clean_text('currency_code') }}) as currency,
+        upper({{ clean_text('base_currency_code') }}) as base_currency,
+        gift_date,
+        created_at,
+        modified_at,
+        first_extracted_at
+    from {{ ref('stg_crm_plus__gifts') }}
+    where not is_deleted
+),
+
+-- few gifts have such a part: the nested designations of the others are not parsed
+cost_designations as (
+    select
+        organization,
+        gift_id,
+        list_sum(
+            list_transform(
+                list_filter(
+                    from_json(gift_designations, '[{"projectCode": "VARCHAR", "amountDesignated": "DECIMAL(18,2)"}]'),
+                    lambda x: {{ fold_text('x.projectcode') }} = 'creditcardcosts'
+                ),
+                lambda x: x.amountdesignated
+            )
+        ) as designated_costs
+    from gifts
+    where contains(lower(cast(gift_designations as varchar)), 'creditcardcosts')
+),
+
+keyed_gifts as (
+    select
+        *,
+        case when is_from_raise then {{ transaction_key('transaction_id') }} end as pair_key,
+        case when is_from_raise then {{ transaction_key_without_part('transaction_id') }} end as pair_key_without_part,
+        case when is_from_raise then {{ transaction_raise_id('transaction_id') }} end as pair_raise_id
+    from gifts
+)
+
+select
+    keyed_gifts.organization,
+    keyed_gifts.gift_id,
+    keyed_gifts.reversed_gift_id,
+    keyed_gifts.contact_id,
+    contacts.survivor_contact_id as resolved_contact_id,
+    keyed_gifts.is_from_raise,
+    keyed_gifts.pair_key,
+    keyed_gifts.pair_key_without_part,
+    keyed_gifts.pair_raise_id,
+    {% if transaction_id_columns() == ['gift_id'] -%}
+        keyed_gifts.pair_raise_id is not null as is_pair_usable,
+    {%- else -%}
+        keyed_gifts.pair_key_without_part is not null as is_pair_usable,
+    {%- endif %}
+    coalesce({{ fold_name('keyed_gifts.gift_type') }} = 'reversing transaction', false)
+    or coalesce(keyed_gifts.amount < 0, false) as is_reversing,
+    keyed_gifts.gift_url,
+    keyed_gifts.amount,
+    keyed_gifts.currency,
+    keyed_gifts.base_currency,
+    case
+        when keyed_gifts.currency = keyed_gifts.base_currency then cast(keyed_gifts.amount as decimal(28, 10))
+        else cast(keyed_gifts.amount * keyed_gifts.exchange_rate as decimal(28, 10))
+    end as base_amount,
+    coalesce(cost_designations.designated_costs, 0) as designated_costs,
+    coalesce(
+        cast(
+            cost_designations.designated_costs
+            * case when keyed_gifts.currency = keyed_gifts.base_currency then 1 else keyed_gifts.exchange_rate end
+            as decimal(28, 10)
+        ),
+        0
+    ) as base_designated_costs,
+    keyed_gifts.gift_date,
+    keyed_gifts.created_at,
+    coalesce(greatest(keyed_gifts.created_at, keyed_gifts.modified_at), keyed_gifts.first_extracted_at) as changed_at
+from keyed_gifts
+left join cost_designations
+    on
+        keyed_gifts.organization = cost_designations.organization
+        and keyed_gifts.gift_id = cost_designations.gift_id
+left join {{ ref('int_crm_plus__contacts_resolved') }} as contacts
+    on
+        keyed_gifts.organization = contacts.organization
+        and keyed_gifts.contact_id = contacts.contact_id

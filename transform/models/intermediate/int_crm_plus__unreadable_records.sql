@@ -1,0 +1,61 @@
+-- Gifts and schedules that CRM+ has and nobody could read, and whom they may belong to, as far as their raw text tells.
+with quarantined as (
+    select
+        organization,
+        resource,
+        {{ integer_key('record_id') }} as record_key,
+        try_cast(raw_text as json) as record
+    from {{ ref('stg_crm_plus__quarantined_records') }}
+    where
+        resolved_at is null
+        and {{ clean_text('field') }} is null
+        and resource in ('gifts', 'recurring_gifts')
+),
+
+-- of a record that an earlier version was read of, that version tells
+known_records as (
+    select
+        organization,
+        'gifts' as resource,
+        gift_id as record_key
+    from {{ ref('stg_crm_plus__gifts') }}
+    union all
+    select
+        organization,
+        'recurring_gifts' as resource,
+        recurring_gift_id as record_key
+    from {{ ref('stg_crm_plus__recurring_gifts') }}
+),
+
+unread as (
+    select
+        quarantined.organization,
+        quarantined.resource,
+        quarantined.record_key,
+        json_type(quarantined.record) = 'OBJECT' as is_readable_as_text,
+        case
+            when {{ is_raise_transaction_source("quarantined.record ->> '$.transactionSource'") }}
+                then {{ transaction_raise_id("quarantined.record ->> '$.transactionId'") }}
+        end as raise_id,
+        {{ integer_key("quarantined.record ->> '$.contactId'") }} as contact_id
+    from quarantined
+    anti join known_records
+        on
+            quarantined.organization = known_records.organization
+            and quarantined.resource = known_records.resource
+            and quarantined.record_key = known_records.record_key
+)
+
+select
+    unread.organization,
+    unread.resource,
+    unread.record_key,
+    unread.raise_id,
+    case when unread.raise_id is null then coalesce(contacts.survivor_contact_id, unread.contact_id) end as contact_id,
+    not coalesce(unread.is_readable_as_text, false) or (unread.raise_id is null and unread.contact_id is null)
+        as is_unidentified
+from unread
+left join {{ ref('int_crm_plus__contacts_resolved') }} as contacts
+    on
+        unread.organization = contacts.organization
+        and unread.contact_id = contacts.contact_id

@@ -1,0 +1,171 @@
+-- The first two steps of the ladder: which Raise gift each CRM+ gift belongs to by decision or by transaction id. A gift and
+-- the reversals that name it are one family and go together.
+with raise_gifts as (
+    select
+        organization,
+        gift_id
+    from {{ ref('stg_raise__gifts') }}
+),
+
+-- where the key is not the key, what it found was found by accident
+trusted_pairs as (
+    select
+        pairs.organization,
+        pairs.crm_gift_id,
+        pairs.raise_gift_id
+    from {{ ref('int_recon__gift_pairs') }} as pairs
+    inner join {{ ref('int_recon__gift_key_health') }} as key_health
+        on pairs.organization = key_health.organization
+    where key_health.is_key_trusted
+),
+
+decisions as (
+    select
+        overrides.organization,
+        overrides.crm_gift_id,
+        overrides.raise_gift_id
+    from {{ ref('match_overrides') }} as overrides
+    semi join raise_gifts
+        on
+            overrides.organization = raise_gifts.organization
+            and overrides.raise_gift_id = raise_gifts.gift_id
+),
+
+crm_gifts as (
+    select
+        facts.organization,
+        facts.gift_id,
+        facts.reversed_gift_id,
+        facts.is_reversing,
+        facts.is_pair_usable and key_health.is_key_trusted as is_claim,
+        facts.pair_key,
+        facts.pair_key_without_part,
+        coalesce(decisions.raise_gift_id, trusted_pairs.raise_gift_id) as own_raise_gift_id,
+        case
+            when decisions.raise_gift_id is not null then 'override'
+            when trusted_pairs.raise_gift_id is not null then 'transaction'
+        end as own_evidence
+    from {{ ref('int_crm_plus__gift_facts') }} as facts
+    left join {{ ref('int_recon__gift_key_health') }} as key_health
+        on facts.organization = key_health.organization
+    left join decisions
+        on
+            facts.organization = decisions.organization
+            and facts.gift_id = decisions.crm_gift_id
+    left join trusted_pairs
+        on
+            facts.organization = trusted_pairs.organization
+            and facts.gift_id = trusted_pairs.crm_gift_id
+),
+
+-- a reversal may itself have been reversed: both belong to the gift at the bottom
+reversals as (
+    select
+        crm_gifts.organization,
+        crm_gifts.gift_id,
+        crm_gifts.own_raise_gift_id,
+        crm_gifts.own_evidence,
+        coalesce(originals.gift_id, named_gifts.gift_id) as root_gift_id
+    from crm_gifts
+    inner join crm_gifts as named_gifts
+        on
+            crm_gifts.organization = named_gifts.organization
+            and crm_gifts.reversed_gift_id = named_gifts.gift_id
+    left join crm_gifts as originals
+        on
+            named_gifts.organization = originals.organization
+            and named_gifts.reversed_gift_id = originals.gift_id
+            and named_gifts.is_reversing
+    where
+        crm_gifts.is_reversing
+        and crm_gifts.gift_id != named_gifts.gift_id
+        and crm_gifts.gift_id is distinct from originals.gift_id
+),
+
+-- a transaction id that says nothing of Raise still ties a reversal to the one gift that carries it too
+originals_by_pair as (
+    select
+        organization,
+        pair_key,
+        min(gift_id) as gift_id
+    from crm_gifts
+    where pair_key is not null and not is_claim and not is_reversing
+    group by organization, pair_key
+    having count(*) = 1
+),
+
+reversals_by_pair as (
+    select
+        crm_gifts.organization,
+        crm_gifts.gift_id,
+        originals_by_pair.gift_id as root_gift_id
+    from crm_gifts
+    inner join originals_by_pair
+        on
+            crm_gifts.organization = originals_by_pair.organization
+            and crm_gifts.pair_key = originals_by_pair.pair_key
+    where crm_gifts.is_reversing and not crm_gifts.is_claim
+),
+
+-- what a reversal says of the gift that it names, where that gift says nothing itself
+told_by_reversals as (
+    select
+        organization,
+        root_gift_id,
+        min(own_raise_gift_id) as raise_gift_id
+    from reversals
+    where own_raise_gift_id is not null
+    group by organization, root_gift_id
+),
+
+families as (
+    select
+        crm_gifts.organization,
+        crm_gifts.gift_id,
+        crm_gifts.is_reversing,
+        crm_gifts.is_claim,
+        crm_gifts.pair_key_without_part,
+        crm_gifts.own_raise_gift_id,
+        crm_gifts.own_evidence,
+        coalesce(reversals.root_gift_id, reversals_by_pair.root_gift_id, crm_gifts.gift_id) as root_gift_id,
+        coalesce(reversals.root_gift_id, reversals_by_pair.root_gift_id) as original_gift_id,
+        coalesce(reversals.root_gift_id, reversals_by_pair.root_gift_id) is not null as names_its_original
+    from crm_gifts
+    left join reversals
+        on
+            crm_gifts.organization = reversals.organization
+            and crm_gifts.gift_id = reversals.gift_id
+    left join reversals_by_pair
+        on
+            crm_gifts.organization = reversals_by_pair.organization
+            and crm_gifts.gift_id = reversals_by_pair.gift_id
+)
+
+select
+    families.organization,
+    families.gift_id as crm_gift_id,
+    families.root_gift_id,
+    families.names_its_original,
+    families.is_reversing,
+    families.is_claim,
+    families.pair_key_without_part,
+    case
+        when families.own_evidence = 'override' then families.own_raise_gift_id
+        when families.names_its_original
+            then coalesce(roots.own_raise_gift_id, told_by_reversals.raise_gift_id, families.own_raise_gift_id)
+        else coalesce(families.own_raise_gift_id, told_by_reversals.raise_gift_id)
+    end as raise_gift_id,
+    case
+        when families.own_evidence = 'override' then 'override'
+        when families.names_its_original and roots.own_evidence is not null then roots.own_evidence
+        when coalesce(families.own_raise_gift_id, told_by_reversals.raise_gift_id) is not null then 'transaction'
+    end as evidence
+from families
+left join crm_gifts as roots
+    on
+        families.organization = roots.organization
+        and families.original_gift_id = roots.gift_id
+left join told_by_reversals
+    on
+        families.organization = told_by_reversals.organization
+        and families.root_gift_id = told_by_reversals.root_gift_id

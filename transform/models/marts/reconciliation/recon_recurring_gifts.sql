@@ -1,0 +1,473 @@
+-- One row per Raise schedule, and one per CRM+ schedule that claims a Raise schedule which Raise never showed.
+{%- set tolerance = var('amount_tolerance') %}
+with assessability as (
+    select
+        organization,
+        is_crm_plus_connected,
+        as_of,
+        raise_read_at_of_entity as raise_schedules_read_at,
+        crm_plus_read_at_of_entity as crm_schedules_read_at,
+        is_assessable,
+        not_assessable_reason
+    from {{ ref('int_recon__assessability') }}
+    where entity = 'recurring_gift'
+),
+
+statuses as (
+    select
+        code,
+        nullif(severity, '') as severity,
+        is_exception
+    from {{ ref('recon_statuses') }}
+    where entity = 'recurring_gift'
+),
+
+expectations as (
+    select
+        organization,
+        record_id as recurring_gift_id,
+        campaign_name,
+        is_expected,
+        campaign_evidence
+    from {{ ref('int_raise__giving_expectations') }}
+    where entity = 'recurring_gift'
+),
+
+quarantine as (
+    select distinct
+        organization,
+        source,
+        record_key
+    from {{ ref('int_recon__open_quarantine') }}
+    where resource = 'recurring_gifts'
+),
+
+unidentified_raise_quarantine as (
+    select distinct organization
+    from quarantine
+    where source = 'raise' and record_key is null
+),
+
+unreadable_schedules as (
+    select
+        organization,
+        record_key,
+        raise_id,
+        is_unidentified
+    from {{ ref('int_crm_plus__unreadable_records') }}
+    where resource = 'recurring_gifts'
+),
+
+unreadable_by_raise_id as (
+    select distinct
+        organization,
+        raise_id
+    from unreadable_schedules
+    where raise_id is not null
+),
+
+unreadable_by_nobody as (
+    select distinct organization
+    from unreadable_schedules
+    where is_unidentified or record_key is null
+),
+
+crm_schedules as (
+    select *
+    from {{ ref('int_crm_plus__schedule_facts') }}
+),
+
+matches as (
+    select *
+    from {{ ref('int_recon__schedule_matches') }}
+),
+
+schedule_facts as (
+    select
+        schedules.organization,
+        schedules.recurring_gift_id as raise_id,
+        false as is_crm_plus_only,
+        matches.crm_schedule_id as crm_id,
+        matches.evidence,
+        matches.confidence,
+        schedules.donor_id,
+        donor_links.crm_id as contact_id,
+        case
+            when not donor_links.key_contact_refers_back then donor_links.other_live_reference_contact_id
+        end as disputed_contact_id,
+        coalesce(donor_links.is_donor_quarantined, false) as is_donor_quarantined,
+        coalesce(crm_schedules.resolved_contact_id, crm_schedules.contact_id) as crm_contact_id,
+        crm_schedules.resolved_contact_id as crm_resolved_contact_id,
+        schedules.crm_key,
+        schedules.has_crm_key,
+        schedules.crm_key_recurring_gift_id,
+        schedules.other_live_ids_with_key,
+        schedules.status_text,
+        schedules.is_ended,
+        schedules.ended_by,
+        crm_schedules.status as crm_status_text,
+        crm_schedules.is_ended as crm_is_ended,
+        crm_schedules.cancelled_at as crm_cancelled_at,
+        coalesce(schedules.formatted_frequency, cast(schedules.frequency as varchar)) as frequency_text,
+        schedules.payments_per_year,
+        crm_schedules.frequency as crm_frequency_text,
+        crm_schedules.payments_per_year as crm_payments_per_year,
+        schedules.amount,
+        schedules.covered_costs,
+        schedules.currency,
+        schedules.is_foreign_currency,
+        crm_schedules.amount as crm_amount,
+        coalesce(expectations.campaign_name, schedules.campaign_name) as campaign,
+        expectations.is_expected,
+        expectations.campaign_evidence,
+        schedules.is_test_mode and not {{ var('include_test_mode') }} as is_test_mode,
+        schedules.is_deleted,
+        schedules.deleted_at,
+        schedules.created_at as expected_since,
+        schedules.changed_at as raise_changed_at,
+        crm_schedules.changed_at as crm_changed_at,
+        schedules.crm_url,
+        raise_quarantine.record_key is not null as is_raise_schedule_quarantined,
+        crm_quarantine.record_key is not null as is_crm_schedule_quarantined,
+        unreadable_by_raise_id.raise_id is not null
+        or unreadable_by_nobody.organization is not null as may_be_unreadable_in_crm_plus
+    from {{ ref('int_raise__schedule_facts') }} as schedules
+    left join matches
+        on
+            schedules.organization = matches.organization
+            and schedules.recurring_gift_id = matches.raise_schedule_id
+    left join crm_schedules
+        on
+            matches.organization = crm_schedules.organization
+            and matches.crm_schedule_id = crm_schedules.recurring_gift_id
+    left join {{ ref('int_raise__donor_links') }} as donor_links
+        on
+            schedules.organization = donor_links.organization
+            and schedules.donor_id = donor_links.donor_id
+    left join expectations
+        on
+            schedules.organization = expectations.organization
+            and schedules.recurring_gift_id = expectations.recurring_gift_id
+    left join quarantine as raise_quarantine
+        on
+            raise_quarantine.source = 'raise'
+            and schedules.organization = raise_quarantine.organization
+            and schedules.recurring_gift_id = raise_quarantine.record_key
+    left join quarantine as crm_quarantine
+        on
+            crm_quarantine.source = 'crm_plus'
+            and schedules.organization = crm_quarantine.organization
+            and coalesce(matches.crm_schedule_id, schedules.crm_key_recurring_gift_id) = crm_quarantine.record_key
+    left join unreadable_by_raise_id
+        on
+            schedules.organization = unreadable_by_raise_id.organization
+            and schedules.recurring_gift_id = unreadable_by_raise_id.raise_id
+    left join unreadable_by_nobody
+        on schedules.organization = unreadable_by_nobody.organization
+),
+
+known_raise_schedules as (
+    select
+        organization,
+        recurring_gift_id
+    from {{ ref('int_raise__schedule_facts') }}
+),
+
+unexplained_claims as (
+    select crm_schedules.*
+    from crm_schedules
+    anti join known_raise_schedules
+        on
+            crm_schedules.organization = known_raise_schedules.organization
+            and crm_schedules.pair_raise_id = known_raise_schedules.recurring_gift_id
+    anti join matches
+        on
+            crm_schedules.organization = matches.organization
+            and crm_schedules.recurring_gift_id = matches.crm_schedule_id
+    where crm_schedules.pair_raise_id is not null
+),
+
+-- the same columns by name; what is said of Raise schedules only stays null
+orphan_facts as (
+    select
+        claims.organization,
+        true as is_crm_plus_only,
+        claims.recurring_gift_id as crm_id,
+        claims.pair_raise_id,
+        coalesce(claims.resolved_contact_id, claims.contact_id) as crm_contact_id,
+        claims.status as crm_status_text,
+        claims.is_ended as crm_is_ended,
+        claims.frequency as crm_frequency_text,
+        claims.payments_per_year as crm_payments_per_year,
+        claims.amount as crm_amount,
+        claims.changed_at as expected_since,
+        raise_quarantine.record_key is not null or unidentified_raise_quarantine.organization is not null
+            as is_raise_schedule_quarantined,
+        crm_quarantine.record_key is not null as is_crm_schedule_quarantined
+    from unexplained_claims as claims
+    left join quarantine as raise_quarantine
+        on
+            raise_quarantine.source = 'raise'
+            and claims.organization = raise_quarantine.organization
+            and claims.pair_raise_id = raise_quarantine.record_key
+    left join quarantine as crm_quarantine
+        on
+            crm_quarantine.source = 'crm_plus'
+            and claims.organization = crm_quarantine.organization
+            and claims.recurring_gift_id = crm_quarantine.record_key
+    left join unidentified_raise_quarantine
+        on claims.organization = unidentified_raise_quarantine.organization
+),
+
+facts as (
+    select * from schedule_facts
+    union all by name
+    select * from orphan_facts
+),
+
+timed_facts as (
+    select
+        facts.*,
+        assessability.as_of,
+        assessability.raise_schedules_read_at,
+        assessability.crm_schedules_read_at,
+        assessability.is_crm_plus_connected,
+        coalesce(assessability.is_assessable, false) as is_assessable,
+        assessability.not_assessable_reason,
+        facts.crm_id is not null as has_match,
+        (epoch_us(assessability.as_of) - epoch_us(facts.expected_since)) as age_us
+    from facts
+    left join assessability on facts.organization = assessability.organization
+),
+
+-- what each rule of the contract asks, under the name it has there
+conditions as (
+    select
+        *,
+        not coalesce(is_crm_plus_connected, true) as runs_no_crm_plus,
+        not is_assessable as is_read_incomplete_or_stale,
+        has_crm_key and crm_key_recurring_gift_id is null as is_foreign_key,
+        crm_key_recurring_gift_id is not null and not has_match as is_dangling,
+        len(other_live_ids_with_key) > 0 as is_duplicate,
+        is_ended
+        and ended_by <= expected_since + interval '1 hour' * {{ var('late_after_hours') }} as is_ended_at_once,
+        not coalesce(is_expected, true) as is_campaign_off,
+        is_ended != crm_is_ended as is_state_mismatch,
+        -- CRM+ names no currency: in a foreign one a difference proves nothing
+        not is_foreign_currency
+        and abs(amount - crm_amount) > {{ tolerance }}
+        and abs(amount + covered_costs - crm_amount) > {{ tolerance }} as is_amount_mismatch,
+        payments_per_year != crm_payments_per_year as is_frequency_mismatch,
+        not is_donor_quarantined
+        and crm_resolved_contact_id not in (contact_id, coalesce(disputed_contact_id, contact_id)) as is_contact_mismatch,
+        raise_changed_at > crm_schedules_read_at or crm_changed_at > raise_schedules_read_at as is_changed_after_other_read,
+        age_us < {{ var('late_after_hours') }} * 3600000000 as is_in_time,
+        age_us < {{ var('missing_after_hours') }} * 3600000000 as is_not_yet_missing
+    from timed_facts
+),
+
+doubts as (
+    select
+        *,
+        is_raise_schedule_quarantined
+        or (is_crm_schedule_quarantined and not coalesce(is_foreign_key, false))
+        or (
+            not has_match
+            and coalesce(may_be_unreadable_in_crm_plus, false)
+            and not is_foreign_key
+            and (is_dangling or (not coalesce(is_ended_at_once, false) and not is_campaign_off))
+        ) as is_counterpart_unreadable,
+        is_changed_after_other_read
+        and (
+            is_dangling
+            or (has_match and (is_state_mismatch or is_amount_mismatch or is_frequency_mismatch or is_contact_mismatch))
+        ) as is_difference_too_new,
+        not has_match
+        and not has_crm_key
+        and is_expected is null
+        and not coalesce(is_ended_at_once, false)
+        and not is_crm_plus_only as is_expectation_unknown
+    from conditions
+),
+
+-- the first that applies wins: the order is that of the contract
+judged as (
+    select
+        *,
+        case
+            when is_test_mode then 'test_mode'
+            when is_deleted then 'deleted'
+            when runs_no_crm_plus then 'not_applicable'
+            when is_read_incomplete_or_stale then 'not_assessable'
+            when is_counterpart_unreadable then 'not_assessable'
+            when is_difference_too_new then 'not_assessable'
+            when is_expectation_unknown then 'not_assessable'
+            when is_foreign_key then 'foreign_key'
+            when is_dangling then 'dangling'
+            when is_duplicate then 'duplicate'
+            when is_crm_plus_only and age_us < 0 then 'pending'
+            when is_crm_plus_only then 'orphan'
+            when not has_match and is_ended_at_once then 'not_expected'
+            when not has_match and is_campaign_off then 'sync_disabled'
+            when not has_match and is_in_time then 'pending'
+            when not has_match and is_not_yet_missing then 'late'
+            when not has_match then 'missing'
+            when is_state_mismatch then 'state_mismatch'
+            when is_amount_mismatch then 'amount_mismatch'
+            when is_frequency_mismatch then 'frequency_mismatch'
+            when is_contact_mismatch then 'contact_mismatch'
+            when evidence = 'transaction' then 'linked_by_reference'
+            else 'linked'
+        end as status
+    from doubts
+),
+
+explained as (
+    select
+        *,
+        'crmKey "' || crm_key || '"' as key_text,
+        coalesce(amount || '', 'an unknown amount') || coalesce(' ' || currency, '') as amount_text,
+        case
+            when campaign_evidence = 'assumed'
+                then ' The state of the campaign at that time was not observed; the nearest known state was assumed.'
+            when campaign_evidence = 'campaign_not_found'
+                then ' Its campaign could not be found, so that it counts as syncing.'
+            else ''
+        end as assumption_text
+    from judged
+)
+
+select
+    explained.organization,
+    explained.raise_id,
+    case when not explained.runs_no_crm_plus then explained.crm_id end as crm_id,
+    explained.status,
+    case
+        when not explained.is_crm_plus_only and not explained.runs_no_crm_plus then coalesce(explained.evidence, 'none')
+        else 'none'
+    end as evidence,
+    case when not explained.runs_no_crm_plus and explained.status != 'duplicate' then explained.confidence end as confidence,
+    case explained.status
+        when 'test_mode'
+            then 'The schedule was made in test mode.'
+        when 'deleted'
+            then 'Raise no longer returns the schedule; it vanished by ' || {{ instant_text('explained.deleted_at') }} || '.'
+        when 'not_applicable'
+            then 'The organization does not run CRM+.'
+        when 'not_assessable'
+            then case
+                when explained.is_read_incomplete_or_stale
+                    then coalesce(explained.not_assessable_reason, 'Nothing is known about what was read.')
+                when explained.is_crm_plus_only
+                    then
+                        'The CRM+ schedule names Raise schedule ' || explained.pair_raise_id
+                        || '; a record of this pair is in quarantine because it could not be read.'
+                when explained.is_raise_schedule_quarantined
+                    then 'The schedule is in quarantine: its present state could not be read.'
+                when explained.is_crm_schedule_quarantined
+                    then 'The CRM+ schedule is in quarantine: its present state could not be read.'
+                when explained.is_counterpart_unreadable
+                    then 'No CRM+ schedule was found, and one that may be this one is in quarantine.'
+                when explained.is_difference_too_new
+                    then
+                        'The two sides differ, but one of them changed after the other was read; '
+                        || 'Raise schedules were read at '
+                        || {{ instant_text('explained.raise_schedules_read_at') }} || ', CRM+ schedules at '
+                        || {{ instant_text('explained.crm_schedules_read_at') }} || '.'
+                else
+                    'It is not known whether the campaign' || coalesce(' "' || explained.campaign || '"', '')
+                    || ' of the schedule was syncing.'
+            end
+        when 'foreign_key'
+            then explained.key_text || ' is not a CRM+ schedule id; it points at another CRM.'
+        when 'dangling'
+            then explained.key_text || ' names a schedule that CRM+ does not have.'
+        when 'duplicate'
+            then
+                explained.key_text || ' is also that of Raise schedule '
+                || array_to_string(explained.other_live_ids_with_key, ', ') || ', and both run.'
+        when 'not_expected'
+            then
+                'Raise says "' || explained.status_text || '" since ' || {{ instant_text('explained.ended_by') }}
+                || ' at the latest, within {{ var("late_after_hours") }} hours of its creation; CRM+ has no such schedule.'
+        when 'sync_disabled'
+            then
+                'CRM+ has no such schedule; the campaign' || coalesce(' "' || explained.campaign || '"', '')
+                || ' was not syncing when it was made, ' || {{ instant_text('explained.expected_since') }} || '.'
+                || explained.assumption_text
+        when 'orphan'
+            then
+                'CRM+ schedule ' || explained.crm_id || ' names Raise schedule ' || explained.pair_raise_id
+                || ', which Raise never showed in a complete read.'
+        when 'state_mismatch'
+            then
+                'Raise says "' || explained.status_text || '", CRM+ schedule ' || explained.crm_id || ' says '
+                || case
+                    when explained.crm_cancelled_at is not null
+                        then 'cancelled at ' || {{ instant_text('explained.crm_cancelled_at') }}
+                    else '"' || explained.crm_status_text || '"'
+                end || '.'
+        when 'amount_mismatch'
+            then
+                'Raise has ' || explained.amount_text || ' a period, CRM+ schedule ' || explained.crm_id || ' '
+                || explained.crm_amount || '; the difference is ' || (explained.crm_amount - explained.amount) || '.'
+        when 'frequency_mismatch'
+            then
+                'Raise has ' || explained.payments_per_year || ' payments a year ("'
+                || coalesce(explained.frequency_text, '') || '"), CRM+ schedule ' || explained.crm_id || ' '
+                || explained.crm_payments_per_year || ' ("' || explained.crm_frequency_text || '").'
+        when 'contact_mismatch'
+            then
+                'The donor is contact ' || explained.contact_id || ', and CRM+ schedule ' || explained.crm_id
+                || ' sits on contact ' || explained.crm_contact_id || ' (after merges).'
+        when 'linked_by_reference'
+            then
+                'crmKey is empty; CRM+ schedule ' || explained.crm_id
+                || ' names this schedule, and all that was compared agrees.'
+        when 'linked'
+            then
+                'CRM+ schedule ' || explained.crm_id || ' exists, and all that was compared agrees'
+                || case
+                    when explained.is_ended is null or explained.crm_is_ended is null then '; the state is unknown'
+                    else ''
+                end
+                || case
+                    when explained.payments_per_year is null or explained.crm_payments_per_year is null
+                        then '; the frequency is unknown'
+                    else ''
+                end || '.'
+        else case
+            when explained.is_crm_plus_only
+                then
+                    'CRM+ schedule ' || explained.crm_id || ' names Raise schedule ' || explained.pair_raise_id
+                    || ' and is newer than the last complete read of Raise schedules.'
+            else
+                'crmKey is empty and no CRM+ schedule names this schedule of ' || explained.amount_text
+                || '; expected since ' || {{ instant_text('explained.expected_since') }}
+                || coalesce(' in campaign "' || nullif(explained.campaign, '') || '"', '') || '.'
+                || explained.assumption_text
+        end
+    end as cause,
+    statuses.severity,
+    statuses.is_exception,
+    explained.expected_since,
+    case
+        when explained.status in ('pending', 'late', 'missing')
+            then cast(greatest(explained.age_us, 0) / 3600000000 as decimal(18, 2))
+    end as age_hours,
+    explained.amount as raise_amount,
+    case when not explained.runs_no_crm_plus then explained.crm_amount end as crm_amount,
+    explained.crm_url,
+    explained.as_of,
+    explained.donor_id,
+    explained.contact_id,
+    case when not explained.runs_no_crm_plus then explained.crm_contact_id end as crm_contact_id,
+    explained.crm_key,
+    explained.status_text,
+    case when not explained.runs_no_crm_plus then explained.crm_status_text end as crm_status_text,
+    explained.payments_per_year,
+    case when not explained.runs_no_crm_plus then explained.crm_payments_per_year end as crm_payments_per_year,
+    explained.campaign
+from explained
+left join statuses on explained.status = statuses.code
+where not (explained.is_crm_plus_only and explained.runs_no_crm_plus)
