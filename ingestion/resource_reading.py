@@ -247,15 +247,17 @@ class ResourceReading:
     def _range(self, part: Range, at: datetime, *, at_most: int | None = None) -> Iterator[pa.Table | None]:
         """The rows of a range. Notes after each batch how far it has come and what is missing there."""
         start, is_in_key_order, rows = part.start, True, 0
-        pages = prefetched(_up_to(self._client.pages(self.resource, start), part.high, at_most), _PAGES_AHEAD)
+        last = None if at_most is None else start.skip + at_most
+        pages = prefetched(_up_to(self._client.pages(self.resource, start), part.high, last), _PAGES_AHEAD)
         for batch in _batches(pages):
             self._note_gaps(start.key, batch)
             yield self._read(batch)
-            rows += sum(len(page.ids) for page in batch)
             position = batch[-1].position
             if position is None:
                 is_in_key_order = False
-            elif position.key is not None and position.key != start.key:
+                continue
+            rows = position.skip - part.start.skip
+            if position.key is not None and position.key != start.key:
                 end = Position(part.high, position.skip) if _is_beyond(position, part.high) else position
                 self._note(start, end, at)
                 start = end
@@ -344,13 +346,12 @@ def _is_beyond(position: Position | None, high: int | None) -> bool:
     return position is not None and position.key is not None and high is not None and position.key >= high
 
 
-def _up_to(pages: Iterator[Page], high: int | None, at_most: int | None) -> Iterator[Page]:
-    """The pages up to the one that reaches the key `high`, or brings the `at_most`th row."""
-    rows = 0
+def _up_to(pages: Iterator[Page], high: int | None, last: int | None) -> Iterator[Page]:
+    """The pages up to the one that reaches the key `high`, or the `last` row of the collection."""
     for page in pages:
         yield page
-        rows += len(page.ids)
-        if _is_beyond(page.position, high) or (at_most is not None and rows >= at_most):
+        reached = last is not None and page.position is not None and page.position.skip >= last
+        if reached or _is_beyond(page.position, high):
             return
 
 

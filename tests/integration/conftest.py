@@ -46,7 +46,7 @@ class Workplace:
     def tieout(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
         """Runs `tieout` to its end."""
         process = self.start(*arguments, **changes)
-        out, err = process.communicate(timeout=280)
+        out, err = process.communicate(timeout=800)
         self.log += [out, err]
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 

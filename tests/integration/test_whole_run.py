@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-import pytest
-
 from ingestion.sandbox import Handle, running
 from tests.integration.conftest import Workplace
 
 
-@pytest.mark.timeout(500)
 def test_medium_organization(workplaces: Callable[[Handle], Workplace]) -> None:
     with running(seed=3, scale="medium") as sandbox:
         place = workplaces(sandbox)

@@ -176,7 +176,7 @@ def run(api: Api, warehouse: Warehouse, *, full: bool = False, killed_after: int
 
 @pytest.fixture(autouse=True)
 def _small_scale(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resource_reading, "_BYTES_PER_BATCH", 1)
+    monkeypatch.setattr(resource_reading, "_BYTES_PER_BATCH", 700)
     monkeypatch.setattr("ingestion.plan._SMALL", 0)
 
 
@@ -186,12 +186,12 @@ steps = st.lists(
         st.tuples(st.sampled_from(["insert", "update", "delete"]), st.integers(0, 100)),
         st.tuples(st.sampled_from(["run", "kill", "fail"]), st.integers(0, 5)),
     ),
-    max_size=8,
+    max_size=6,
 )
 
 
 @pytest.mark.parametrize("style", STYLES)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 def test_after_a_whole_run_the_warehouse_is_as_the_api(
     tmp_path_factory: pytest.TempPathFactory, style: str, steps: list[tuple[str, int]]
@@ -246,8 +246,8 @@ def test_every_row_is_read_again_within_the_promise(tmp_path: Path, style: str) 
     for row in api.rows.values():
         row["name"] = "edited"
     costs = []
-    for _ in range(28):
-        api.now += timedelta(hours=6)
+    for _ in range(14):
+        api.now += timedelta(hours=12)
         before = api.requests
         run(api, warehouse)
         costs.append(api.requests - before)

@@ -92,7 +92,7 @@ def test_money(connection: duckdb.DuckDBPyConnection, text: str, amount: str | N
     assert parsed(connection, Kind.MONEY, text) == (None if amount is None else Decimal(amount))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(amount=st.decimals(min_value=-(10**12), max_value=10**12, places=2))
 def test_formatted_money_reads_back_to_the_cent(amount: Decimal) -> None:
     connection = duckdb.connect()
