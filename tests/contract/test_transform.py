@@ -28,10 +28,12 @@ COLUMNS = {
     "recon_donors": """organization raise_id crm_id status evidence confidence cause is_exception expected_since
         age_hours raise_amount crm_amount crm_url as_of crm_key crm_key_contact_id email name email_agrees name_agrees
         shares_contact gift_count gift_amount""",
-    "recon_gifts": """organization raise_id crm_id status evidence confidence cause is_exception expected_since age_hours
+    "recon_gifts": """organization raise_id crm_id status evidence confidence cause is_exception expected_since
+        age_hours
         raise_amount crm_amount crm_url as_of donor_id contact_id crm_contact_id crm_gift_ids gift_date crm_gift_date
         status_text campaign donation_kind covered_costs""",
-    "recon_recurring_gifts": """organization raise_id crm_id status evidence confidence cause is_exception expected_since
+    "recon_recurring_gifts": """organization raise_id crm_id status evidence confidence cause is_exception
+        expected_since
         age_hours raise_amount crm_amount crm_url as_of""",
     "recon_exceptions": """exception_id organization entity code severity raise_id crm_id amount_at_stake cause
         recommended_action crm_url first_seen_at last_seen_at resolved_at reopened_count state age_days age_bucket
@@ -62,12 +64,15 @@ DEFAULTS: dict[str, Any] = {
 }
 
 STATUSES = {
-    "recon_donors": """test_mode deleted not_applicable not_assessable foreign_key conflict dangling archived merged linked
+    "recon_donors": """test_mode deleted not_applicable not_assessable foreign_key conflict dangling archived merged
+        linked
         linked_by_reference ambiguous_reference sync_disabled no_activity pending late missing orphan""",
     "recon_gifts": """test_mode deleted not_applicable not_assessable not_expected sync_disabled pending late missing
-        refund_not_reversed reversal_without_refund duplicate amount_mismatch contact_mismatch date_mismatch matched_split
+        refund_not_reversed reversal_without_refund duplicate amount_mismatch contact_mismatch date_mismatch
+        matched_split
         matched_with_costs matched orphan""",
-    "recon_recurring_gifts": """test_mode deleted not_applicable not_assessable foreign_key dangling duplicate not_expected
+    "recon_recurring_gifts": """test_mode deleted not_applicable not_assessable foreign_key dangling duplicate
+        not_expected
         sync_disabled pending late missing state_mismatch amount_mismatch frequency_mismatch contact_mismatch
         linked_by_reference linked orphan""",
 }
