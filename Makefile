@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A checkout's own environment: not one that happens to be active.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-.PHONY: help demo run test dev lint bench lock clean
+.PHONY: help demo run test slow dev lint bench lock clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ dev: $(INSTALLED) ## Open the Dagster UI
 
 test: lint ## Lint, types and all tests: what CI runs
 	$(BIN)/pytest
+
+slow: $(INSTALLED) ## The tests that take minutes each: medium scale, kills, mishaps
+	$(BIN)/pytest -m slow
 
 lint: $(INSTALLED) ## Lint, types and import walls
 	$(BIN)/ruff check .

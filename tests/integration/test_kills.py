@@ -20,6 +20,8 @@ import pytest
 from ingestion.sandbox import Handle, running
 from tests.integration.conftest import Workplace
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

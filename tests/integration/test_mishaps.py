@@ -12,6 +12,8 @@ import pytest
 from ingestion.sandbox import Handle
 from tests.integration.conftest import Workplace
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def place(workplaces: Callable[[Handle], Workplace], sandbox: Handle) -> Workplace:
