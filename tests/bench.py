@@ -118,16 +118,15 @@ def arrow(url: str, token: str, folder: Path) -> None:
 
     settings = _settings(url, token, folder)
     with open_reading("raise", settings.organizations[0], settings, run_id="bench") as reading:
-        reading.pipeline.run(reading.dlt_source.with_resources("gifts", "load_audit"))
-        assert reading.outcomes["gifts"].is_complete, reading.outcomes["gifts"]
+        for outcome in reading.run().values():
+            assert outcome.is_complete, outcome
 
 
 def bare(url: str, token: str, folder: Path) -> None:
     import duckdb
 
     from ingestion.pages import prefetched
-    from ingestion.reading import _batches
-    from ingestion.rows import RowReader
+    from ingestion.resource_reading import _batches
     from ingestion.virtuous_raise.client import RaiseClient
     from ingestion.virtuous_raise.resources import GIFTS
 
@@ -135,10 +134,10 @@ def bare(url: str, token: str, folder: Path) -> None:
     client = RaiseClient(settings.organizations[0])
     with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
         for batch in _batches(prefetched(client.pages(GIFTS), 8)):
-            _bare_insert(connection, batch, RowReader, GIFTS)
+            _bare_insert(connection, batch, GIFTS)
 
 
-def _bare_insert(connection: Any, batch: Any, _reader: Any, gifts: Any) -> None:
+def _bare_insert(connection: Any, batch: Any, gifts: Any) -> None:
     import pyarrow as pa
 
     names = json.loads(batch[0].body)["items"][0]
