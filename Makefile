@@ -4,6 +4,8 @@
 SHELL := /bin/sh
 
 UV_VERSION := 0.13.9
+# The pip of an older Python refuses a locked requirement with extras that another package asks for without them.
+PIP_VERSION := 26.3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -62,7 +64,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	echo "Installing into $(VENV) (once)"; \
 	$$python -m venv --clear $(VENV)
 	@{ $(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) \
-		&& $(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock; } \
-		|| $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+		&& $(BIN)/uv pip sync --quiet --system-certs --require-hashes --python $(BIN)/python requirements.lock; } \
+		|| { $(BIN)/pip install --quiet --disable-pip-version-check pip==$(PIP_VERSION) \
+		&& $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
