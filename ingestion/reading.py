@@ -133,7 +133,7 @@ class Reading:
             self.client.close()
 
     def _open(self, resource: Resource, client: Client) -> ResourceReading:
-        recorded = {row["resource"]: row for row in self._recorded("read_progress")}
+        recorded = {row["resource"]: row for row in self._before["read_progress"]}
         reading = ResourceReading(
             resource,
             client,
@@ -203,9 +203,7 @@ class Reading:
 
     def _quarantine(self) -> Iterable[dict[str, Any]]:
         """What could not be read now, and what could not be read before and now can."""
-        before = {
-            (row["resource"], row["record_id"], row["field"]): row for row in self._recorded("quarantined_records")
-        }
+        before = {(row["resource"], row["record_id"], row["field"]): row for row in self._before["quarantined_records"]}
         for reading in self._finished_here():
             resource, outcome = reading.resource.name, reading.outcome
             still: set[tuple[str, str, str]] = set()
@@ -228,7 +226,7 @@ class Reading:
                         yield {**row, "resolved_at": outcome.started_at}
 
     def _drift(self) -> Iterable[dict[str, Any]]:
-        before = {(row["resource"], row["field"], row["kind"]): row for row in self._recorded("schema_drift")}
+        before = {(row["resource"], row["field"], row["kind"]): row for row in self._before["schema_drift"]}
         for reading in self._finished_here():
             resource, outcome = reading.resource.name, reading.outcome
             for name in sorted(reading.rows.new_fields):
@@ -248,17 +246,23 @@ class Reading:
             reading = self._readings[name]
             yield {"source": self.source, "resource": name, **progress_row(reading.progress)}
 
-    def _recorded(self, table: str) -> Sequence[dict[str, Any]]:
-        """What the warehouse holds of an operations table for this organization."""
+    @cached_property
+    def _before(self) -> dict[str, Sequence[dict[str, Any]]]:
+        """What the warehouse held of this organization's operations tables when the reading began."""
+        tables = ("read_progress", "quarantined_records", "schema_drift")
         path = self.settings.warehouse_path
         if not path.exists():
-            return ()
+            return dict.fromkeys(tables, ())
         with duckdb.connect() as connection, warehouse.attached(connection, path):
             connection.execute("set timezone = 'UTC'")
-            if not warehouse.has_table(connection, self.dataset, table):
-                return ()
-            found = connection.execute(
-                f"select * exclude (_dlt_load_id) from warehouse.{self.dataset}.{table} where organization = $1",
-                [self.organization],
-            ).to_arrow_table()
-            return [{name: value for name, value in row.items() if name != "organization"} for row in found.to_pylist()]
+            return {table: self._recorded(connection, table) for table in tables}
+
+    def _recorded(self, connection: duckdb.DuckDBPyConnection, table: str) -> Sequence[dict[str, Any]]:
+        if not warehouse.has_table(connection, self.dataset, table):
+            return ()
+        found = connection.execute(
+            f"select * exclude (organization, _dlt_load_id) from warehouse.{self.dataset}.{table}"
+            " where organization = $1",
+            [self.organization],
+        ).to_arrow_table()
+        return found.to_pylist()
