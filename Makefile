@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A checkout's own environment: not one that happens to be active.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-.PHONY: help demo run test slow dev lint bench lock clean
+.PHONY: help demo run test dev lint bench lock clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -30,10 +30,7 @@ dev: $(INSTALLED) ## Open the Dagster UI
 	@exec $(BIN)/tieout dev
 
 test: lint ## Lint, types and all tests: what CI runs
-	$(BIN)/pytest
-
-slow: $(INSTALLED) ## The tests that take minutes each: medium scale, kills, mishaps
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 lint: $(INSTALLED) ## Lint, types and import walls
 	$(BIN)/ruff check .
@@ -46,7 +43,7 @@ bench: $(INSTALLED) ## Measure a large organization
 	$(BIN)/python -m tests.bench
 
 lock: $(INSTALLED) ## Write requirements.lock anew
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --system-certs --all-extras --universal --python-version 3.11 --generate-hashes \
 		--no-strip-extras --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--quiet --output-file requirements.lock
 

@@ -12,8 +12,6 @@ import pytest
 from ingestion.sandbox import Handle
 from tests.integration.conftest import Workplace
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def place(workplaces: Callable[[Handle], Workplace], sandbox: Handle) -> Workplace:

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-import pytest
-
 from ingestion.sandbox import Handle, running
 from tests.integration.conftest import Workplace
-
-pytestmark = pytest.mark.slow
 
 
 def test_medium_organization(workplaces: Callable[[Handle], Workplace]) -> None:
