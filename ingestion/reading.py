@@ -260,9 +260,13 @@ class Reading:
     def _recorded(self, connection: duckdb.DuckDBPyConnection, table: str) -> Sequence[dict[str, Any]]:
         if not warehouse.has_table(connection, self.dataset, table):
             return ()
-        found = connection.execute(
-            f"select * exclude (organization, _dlt_load_id) from warehouse.{self.dataset}.{table}"
-            " where organization = $1",
-            [self.organization],
-        ).to_arrow_table()
-        return found.to_pylist()
+        found: list[dict[str, Any]] = (
+            connection.execute(
+                f"select * exclude (organization, _dlt_load_id) from warehouse.{self.dataset}.{table}"
+                " where organization = $1",
+                [self.organization],
+            )
+            .to_arrow_table()
+            .to_pylist()
+        )
+        return found
