@@ -1,28 +1,22 @@
 """What the readers' file says in short. Its words, groups and severities are the marts' own."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
-from ingestion.errors import TieoutError
+from orchestration.published import WORST_FIRST, reading, rows
 
 _TOP_CAUSES = 5
-
-
-class NothingPublished(TieoutError):
-    """There is no readers' file yet, or it cannot be read."""
 
 
 @dataclass(frozen=True)
 class Status:
     """So many records of an entity have this status."""
 
+    code: str
     group: str
     title: str
     severity: str | None
@@ -41,10 +35,23 @@ class Entity:
 
 
 @dataclass(frozen=True)
+class Exceptions:
+    """How many exceptions of an entity the register holds, by where they stand."""
+
+    entity: str
+    open: int
+    waived: int
+    resolved: int
+    amount_at_stake: Decimal
+    """Of the open ones."""
+
+
+@dataclass(frozen=True)
 class Cause:
     """Open exceptions of one kind."""
 
     entity: str
+    code: str
     title: str
     severity: str
     records: int
@@ -81,6 +88,7 @@ class Summary:
 
     organization: str
     entities: tuple[Entity, ...]
+    exceptions: tuple[Exceptions, ...]
     causes: tuple[Cause, ...]
     reads: tuple[Read, ...]
     event_types: tuple[EventType, ...]
@@ -88,48 +96,54 @@ class Summary:
 
 def summaries(published: Path) -> list[Summary]:
     """One per organization."""
-    with _reading(published) as connection:
-        organizations = _rows(connection, "SELECT DISTINCT organization FROM marts.load_audit ORDER BY organization")
+    with reading(published) as connection:
+        organizations = rows(connection, "SELECT DISTINCT organization FROM marts.load_audit ORDER BY organization")
         return [_summary(connection, organization) for (organization,) in organizations]
 
 
-def open_exceptions(published: Path, severities: Sequence[str]) -> int:
-    """How many records are exceptions of these severities."""
-    with _reading(published) as connection:
-        ((count,),) = _rows(
-            connection,
-            "SELECT coalesce(sum(records), 0) FROM marts.recon_summary WHERE list_contains($severities, severity)",
-            severities=list(severities),
-        )
-        return int(count)
-
-
 def _summary(connection: duckdb.DuckDBPyConnection, organization: str) -> Summary:
-    statuses = _rows(
+    statuses = rows(
         connection,
         """
-        SELECT entity, as_of, status_group, title, severity, records, share, amount
+        SELECT entity, as_of, status, status_group, title, severity, records, share, amount
         FROM marts.recon_summary
         WHERE organization = $organization
         ORDER BY entity, sum(records) OVER (PARTITION BY entity, status_group) DESC, status_group, records DESC, title
         """,
         organization=organization,
     )
-    causes = _rows(
+    exceptions = rows(
         connection,
         """
-        SELECT found.entity, found.title, found.severity, found.records, found.amount, statuses.recommended_action
-        FROM marts.recon_summary AS found
-        INNER JOIN marts.recon_statuses AS statuses
-            ON found.entity = statuses.entity AND found.status = statuses.code
-        WHERE found.organization = $organization AND found.is_exception
-        ORDER BY list_position(['error', 'warn', 'info'], found.severity), found.amount DESC, found.records DESC
+        SELECT
+            entity,
+            count(*) FILTER (state = 'open'),
+            count(*) FILTER (state = 'waived'),
+            count(*) FILTER (state = 'resolved'),
+            coalesce(sum(amount_at_stake) FILTER (state = 'open'), 0)
+        FROM marts.recon_exceptions
+        WHERE organization = $organization
+        GROUP BY entity ORDER BY entity
+        """,
+        organization=organization,
+    )
+    causes = rows(
+        connection,
+        f"""
+        SELECT
+            entity, code, any_value(title), severity, count(*) AS records,
+            coalesce(sum(amount_at_stake), 0) AS amount, any_value(recommended_action)
+        FROM marts.recon_exceptions
+        INNER JOIN (SELECT entity, code, title FROM marts.recon_statuses) USING (entity, code)
+        WHERE organization = $organization AND state = 'open'
+        GROUP BY entity, code, severity
+        ORDER BY {WORST_FIRST}, amount DESC, records DESC, entity, code
         LIMIT $top
         """,
         organization=organization,
         top=_TOP_CAUSES,
     )
-    reads = _rows(
+    reads = rows(
         connection,
         """
         SELECT source, resource, finished_at, is_complete, rows_read, api_total, error
@@ -140,7 +154,7 @@ def _summary(connection: duckdb.DuckDBPyConnection, organization: str) -> Summar
         """,
         organization=organization,
     )
-    event_types = _rows(
+    event_types = rows(
         connection,
         """
         SELECT event_type, hypothesis_label, observed_label, status
@@ -155,26 +169,8 @@ def _summary(connection: duckdb.DuckDBPyConnection, organization: str) -> Summar
             Entity(name, as_of, tuple(Status(*status) for entity, _, *status in statuses if entity == name))
             for name, as_of in entities
         ),
+        tuple(Exceptions(*entity) for entity in exceptions),
         tuple(Cause(*cause) for cause in causes),
         tuple(Read(*read) for read in reads),
         tuple(EventType(*event_type) for event_type in event_types),
     )
-
-
-@contextmanager
-def _reading(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    if not published.exists():
-        raise NothingPublished(f"There is no published file {published} yet: run `tieout run` or `make demo` first.")
-    try:
-        with duckdb.connect(str(published), read_only=True) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            yield connection
-    except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        raise NothingPublished(
-            f"The published file {published} cannot be read ({reason}): run `tieout run` again."
-        ) from None
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
-    return connection.execute(query, parameters).fetchall()

@@ -1,12 +1,15 @@
 """All commands, and how a command ends: 0 on success, 1 on a failed run, 2 on wrong usage or settings."""
 
 import logging
+import os
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
 from ingestion.errors import SettingsError, TieoutError
-from orchestration.cli import demo, dev, run, sandbox, summary
+from orchestration.cli import demo, dev, exceptions, run, sandbox, summary
 from orchestration.cli.terminal import say_error
 
 FAILED, WRONG_USAGE = 1, 2
@@ -17,16 +20,26 @@ _UsageError = typer.BadParameter.__mro__[1]
 app = typer.Typer(
     name="tieout",
     help="Reconciles Virtuous Raise with Virtuous CRM+.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run.run, summary.summary, sandbox.sandbox, demo.demo, dev.dev):
+for command in (run.run, summary.summary, exceptions.exceptions, sandbox.sandbox, demo.demo, dev.dev):
     app.command()(command)
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tieout {version('tieout')}")
+        raise typer.Exit
+
+
 @app.callback(invoke_without_command=True)
-def _help_by_default(context: typer.Context) -> None:
+def _help_by_default(
+    context: typer.Context,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -48,6 +61,10 @@ def _exit_code() -> int:
     except _UsageError as error:  # type: ignore[misc]
         say_error(f"{error.format_message()} See --help.")
         return WRONG_USAGE
+    except BrokenPipeError:
+        # Whoever was reading, such as `head`, has enough. Python would complain once more when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except typer.Abort:
         say_error("Stopped.")
         return FAILED

@@ -15,8 +15,8 @@ from ingestion.settings import Settings, load_settings
 from orchestration.cli.summary import show
 from orchestration.cli.terminal import chatter_kept_in, terminal
 from orchestration.cli.watch import watching
+from orchestration.register import open_exceptions
 from orchestration.scope import Part, chosen
-from orchestration.summary import open_exceptions
 
 
 class Threshold(StrEnum):
@@ -45,7 +45,8 @@ def run(
     full: Annotated[bool, typer.Option("--full", help="Read everything again.")] = False,
     only: Annotated[Part | None, typer.Option(help="Only this part of the run.")] = None,
     fail_on: Annotated[
-        Threshold, typer.Option(help="Exit with 1 when an exception of this severity or a worse one is open.")
+        Threshold,
+        typer.Option(help="Exit with 1 when exceptions of this severity or a worse one are open."),
     ] = Threshold.NEVER,
 ) -> None:
     """Read both APIs, transform, check and publish; then print the summary."""

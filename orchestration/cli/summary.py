@@ -4,21 +4,28 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ingestion.settings import Settings, load_settings
-from orchestration.cli.terminal import terminal
-from orchestration.summary import Cause, Entity, EventType, Read, Status, Summary, summaries
+from orchestration.cli.formats import Format, write_json
+from orchestration.cli.terminal import STYLES, money, table, terminal, words
+from orchestration.summary import Cause, Entity, EventType, Exceptions, Read, Status, Summary, summaries
 
-_STYLES = {"error": "red", "warn": "yellow", "info": "cyan"}
 
-
-def summary() -> None:
+def summary(
+    format_: Annotated[Format, typer.Option("--format", help="json is for scripts.")] = Format.TABLE,
+) -> None:
     """Print what the published file says: what is linked, waiting or wrong, and what it is worth."""
-    show(load_settings(), terminal())
+    settings = load_settings()
+    if format_ is Format.JSON:
+        write_json(summaries(settings.published_path))
+    else:
+        show(settings, terminal())
 
 
 def show(settings: Settings, console: Console) -> None:
@@ -32,47 +39,56 @@ def _show(found: Summary, console: Console) -> None:
     console.rule(Text(found.organization, "bold"), align="left")
     for entity in found.entities:
         console.print(_entity(entity))
+    if found.exceptions:
+        console.print(_exceptions(found.exceptions))
     if found.causes:
         console.print(_causes(found.causes))
     for line in (*_reads(found.reads), _event_types(found.event_types)):
         console.print(line)
 
 
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-
-
 def _entity(entity: Entity) -> Table:
-    table = _table(f"\n{_words(entity.name).capitalize()}s, {_as_of(entity.as_of)}")
-    table.add_column("", min_width=48)
+    shown = table(f"\n{words(entity.name).capitalize()}s, {_as_of(entity.as_of)}")
+    shown.add_column("", min_width=48)
     for heading in ("records", "share", "money"):
-        table.add_column(heading, justify="right")
+        shown.add_column(heading, justify="right")
     groups: dict[str, list[Status]] = defaultdict(list)
     for status in entity.statuses:
         groups[status.group].append(status)
     for group, statuses in groups.items():
-        table.add_row(Text(group, "bold"), *_figures(statuses), style="bold")
+        shown.add_row(Text(group, "bold"), *_figures(statuses), style="bold")
         for status in statuses:
-            table.add_row(Text(f"  {status.title}", _STYLES.get(status.severity or "", "")), *_figures([status]))
-    return table
+            shown.add_row(Text(f"  {status.title}", STYLES.get(status.severity or "", "")), *_figures([status]))
+    return shown
 
 
 def _figures(statuses: list[Status]) -> Iterator[str]:
     yield f"{sum(status.records for status in statuses):,}"
     yield f"{sum((status.share for status in statuses), Decimal()):.1%}"
-    yield _money(sum((status.amount for status in statuses), Decimal()))
+    yield money(sum((status.amount for status in statuses), Decimal()))
+
+
+def _exceptions(exceptions: tuple[Exceptions, ...]) -> Table:
+    shown = table("\nExceptions")
+    shown.add_column("", min_width=30)
+    for heading in ("open", "at stake", "waived", "resolved"):
+        shown.add_column(heading, justify="right")
+    for entity in exceptions:
+        counts = [f"{count:,}" for count in (entity.open, entity.waived, entity.resolved)]
+        shown.add_row(f"{words(entity.entity)}s", counts[0], money(entity.amount_at_stake), *counts[1:])
+    return shown
 
 
 def _causes(causes: tuple[Cause, ...]) -> Table:
-    table = _table("\nWhat to do first")
-    table.add_column("what", max_width=44)
-    table.add_column("open", justify="right")
-    table.add_column("at stake", justify="right")
-    table.add_column("recommended action", overflow="fold")
+    shown = table("\nWhat to do first")
+    shown.add_column("what", max_width=44)
+    shown.add_column("open", justify="right")
+    shown.add_column("at stake", justify="right")
+    shown.add_column("recommended action", overflow="fold")
     for cause in causes:
-        what = Text(f"{_words(cause.entity).capitalize()}: {cause.title}", _STYLES.get(cause.severity, ""))
-        table.add_row(what, f"{cause.records:,}", _money(cause.amount), cause.recommended_action)
-    return table
+        what = Text(f"{words(cause.entity).capitalize()}: {cause.title}", STYLES.get(cause.severity, ""))
+        shown.add_row(what, f"{cause.records:,}", money(cause.amount), cause.recommended_action)
+    return shown
 
 
 def _reads(reads: tuple[Read, ...]) -> Iterator[Text]:
@@ -124,11 +140,3 @@ def _as_of(instant: datetime | None) -> str:
 
 def _instant(instant: datetime | None) -> str:
     return f"{instant:%Y-%m-%d %H:%M} UTC" if instant else "never"
-
-
-def _money(amount: Decimal | None) -> str:
-    return f"{amount:,.2f}" if amount is not None else "–"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

@@ -4,10 +4,15 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
+
+STYLES = {"error": "red", "warn": "yellow", "info": "cyan"}
+"""How each severity looks."""
 
 
 def terminal() -> Console:
@@ -20,6 +25,29 @@ def say_error(message: str) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     line = " ".join(message.split())
     console.print(Text.assemble(("Error: ", "bold red"), line))
+
+
+def table(title: str, *, heading: bool = True) -> Table:
+    """A table as all commands print it."""
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        show_header=heading,
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+
+
+def money(amount: Decimal | None) -> str:
+    """An amount for people; a dash where there is none."""
+    return f"{amount:,.2f}" if amount is not None else "–"
+
+
+def words(name: str) -> str:
+    """`recurring_gift` -> `recurring gift`."""
+    return name.replace("_", " ")
 
 
 @contextmanager

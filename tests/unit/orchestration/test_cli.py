@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
 import pytest
 
-COMMANDS = ["run", "summary", "sandbox", "demo", "dev"]
+COMMANDS = ["run", "doctor", "summary", "exceptions", "sandbox", "demo", "dev"]
 
 
 @pytest.fixture
@@ -41,6 +43,52 @@ def test_no_command_shows_the_commands(tieout) -> None:
     assert all(command in answer.stdout for command in COMMANDS)
 
 
+def test_the_version(tieout) -> None:
+    answer = tieout("--version")
+    assert (answer.returncode, answer.stdout) == (0, f"tieout {version('tieout')}\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("tieout ex", {"exceptions"}), ("tieout exceptions --entity g", {"gift"}), ("tieout run --fu", {"--full"})],
+)
+def test_the_shell_completes(typed: str, offered: set[str]) -> None:
+    command = Path(sys.executable).with_name("tieout")
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    answer = subprocess.run(
+        [command],
+        env={**os.environ, **words, "_TIEOUT_COMPLETE": "complete_bash"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert set(answer.stdout.split()) == offered
+    assert answer.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["exceptions"], ["exceptions", "--help"], ["summary"], ["run", "--help"], ["doctor", "--help"]],
+)
+def test_what_only_reads_or_helps_loads_no_heavy_tools(tmp_path: Path, arguments: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from orchestration.cli.app import _exit_code\n"
+        "_exit_code()\n"
+        "print('loaded', *sorted({'dagster', 'dbt', 'dlt'} & sys.modules.keys()), file=sys.stderr)\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert answer.stderr.splitlines()[-1] == "loaded"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -48,7 +96,11 @@ def test_no_command_shows_the_commands(tieout) -> None:
         (["run", "--only", "half"], 2, "--only"),
         (["sandbox", "--faults", "bad_luck"], 2, "bad_luck"),
         (["run"], 2, "RAISE_API_TOKEN"),
+        (["doctor", "--fix"], 2, "--fix"),
         (["summary"], 1, "tieout run"),
+        (["summary", "--format", "xml"], 2, "--format"),
+        (["exceptions"], 1, "tieout run"),
+        (["exceptions", "--entity", "pledge"], 2, "--entity"),
     ],
 )
 def test_an_error_is_one_line_on_stderr(tieout, arguments: list[str], code: int, said: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import duckdb
@@ -8,15 +9,17 @@ import pytest
 from rich.console import Console
 
 from ingestion.settings import Settings
-from orchestration.cli.summary import show
-from orchestration.summary import NothingPublished, open_exceptions, summaries
+from orchestration.cli.formats import Format
+from orchestration.cli.summary import show, summary
+from orchestration.published import NothingPublished
+from orchestration.summary import summaries
 
 MARTS = """
 CREATE SCHEMA marts;
 CREATE TABLE marts.recon_statuses AS SELECT * FROM (VALUES
-    ('gift', 'missing', 'Expected and not in CRM+', 'Look into the import tool.'),
-    ('gift', 'late', 'Expected and late', 'Watch it.')
-) AS t(entity, code, title, recommended_action);
+    ('gift', 'missing', 'Expected and not in CRM+', 'error'),
+    ('gift', 'late', 'Expected and late', 'warn')
+) AS t(entity, code, title, severity);
 CREATE TABLE marts.recon_summary AS SELECT * FROM (VALUES
     ('river', 'gift', 'matched', 'linked', 'Matched', NULL, 97, 0.97, 9700.00, TIMESTAMPTZ '2026-03-01 06:00:00+00'),
     ('river', 'gift', 'missing', 'wrong', 'Expected and not in CRM+', 'error', 1, 0.01, 250.00,
@@ -25,10 +28,17 @@ CREATE TABLE marts.recon_summary AS SELECT * FROM (VALUES
         TIMESTAMPTZ '2026-03-01 06:00:00+00'),
     ('river', 'donor', 'not_assessable', 'not assessed', 'Not enough was read', NULL, 5, 1, 0, NULL)
 ) AS t(organization, entity, status, status_group, title, severity, records, share, amount, as_of);
-ALTER TABLE marts.recon_summary ADD COLUMN is_exception BOOLEAN;
-UPDATE marts.recon_summary SET is_exception = severity IS NOT NULL;
 ALTER TABLE marts.recon_summary ALTER share TYPE DECIMAL(18, 8);
 ALTER TABLE marts.recon_summary ALTER amount TYPE DECIMAL(18, 2);
+CREATE TABLE marts.recon_exceptions AS SELECT * FROM (VALUES
+    ('river', 'gift', 'missing', 'error', 250.00, 'open', 'Look into the import tool.'),
+    ('river', 'gift', 'missing', 'error', 900.00, 'waived', 'Look into the import tool.'),
+    ('river', 'gift', 'late', 'warn', 30.00, 'open', 'Watch it.'),
+    ('river', 'gift', 'late', 'warn', NULL, 'open', 'Watch it.'),
+    ('river', 'gift', 'late', 'warn', 70.00, 'resolved', 'Watch it.'),
+    ('hill', 'gift', 'missing', 'error', 70.00, 'open', 'Look into the import tool.')
+) AS t(organization, entity, code, severity, amount_at_stake, state, recommended_action);
+ALTER TABLE marts.recon_exceptions ALTER amount_at_stake TYPE DECIMAL(18, 2);
 CREATE TABLE marts.load_audit AS SELECT * FROM (VALUES
     ('river', 'raise', 'gifts', true, 100, 100, NULL, TIMESTAMPTZ '2026-02-01 06:00:00+00'),
     ('river', 'raise', 'gifts', true, 120, 120, NULL, TIMESTAMPTZ '2026-03-01 06:00:00+00'),
@@ -81,7 +91,7 @@ def test_the_worst_open_cause_comes_first_with_what_to_do(published: Path) -> No
     (summary,) = summaries(published)
     assert [(cause.title, cause.records, str(cause.amount)) for cause in summary.causes] == [
         ("Expected and not in CRM+", 1, "250.00"),
-        ("Expected and late", 2, "50.00"),
+        ("Expected and late", 2, "30.00"),
     ]
     assert summary.causes[0].recommended_action == "Look into the import tool."
 
@@ -98,9 +108,30 @@ def test_the_event_types_are_told_by_what_is_known(shown: str) -> None:
     assert line_with(shown, "unobserved:") == "unobserved: 12"
 
 
-def test_other_severities_do_not_count(published: Path) -> None:
-    assert open_exceptions(published, ("error",)) == 1
-    assert open_exceptions(published, ("error", "warn")) == 3
+def test_what_is_open_waived_and_resolved_is_counted(shown: str) -> None:
+    assert line_with(shown, "open", "waived").split() == ["open", "at", "stake", "waived", "resolved"]
+    assert line_with(shown, "gifts", "280.00").split() == ["gifts", "3", "280.00", "1", "1"]
+
+
+def test_as_json_for_scripts(published: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    monkeypatch.setenv("PUBLISHED_PATH", str(published))
+    summary(Format.JSON)
+    (found,) = json.loads(capsys.readouterr().out)
+    assert list(found) == ["organization", "entities", "exceptions", "causes", "reads", "event_types"]
+    gifts = found["entities"][1]
+    assert (gifts["name"], gifts["as_of"]) == ("gift", "2026-03-01T06:00:00Z")
+    assert gifts["statuses"][0] == {
+        "code": "matched",
+        "group": "linked",
+        "title": "Matched",
+        "severity": None,
+        "records": 97,
+        "share": "0.97000000",
+        "amount": "9700.00",
+    }
+    assert found["exceptions"] == [
+        {"entity": "gift", "open": 3, "waived": 1, "resolved": 1, "amount_at_stake": "280.00"}
+    ]
 
 
 def test_no_file_and_a_file_of_something_else_are_told(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""How results are written for scripts. Part of the public interface: see the README."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+
+class Format(StrEnum):
+    """What a result is printed as."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class TabularFormat(StrEnum):
+    """The same for a list."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def write_json(found: object) -> None:
+    """Dataclasses as objects, money as text with its cents, instants in UTC as ISO text."""
+    json.dump(found, sys.stdout, default=_plain, ensure_ascii=False, indent=2)
+    sys.stdout.write("\n")
+
+
+def write_csv(fields: Sequence[str], found: Iterable[Sequence[object]]) -> None:
+    """A header and one line each, after RFC 4180 but with plain line ends; nothing stands for null."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(fields)
+    writer.writerows([_plain(value) for value in row] for row in found)
+
+
+def _plain(value: object) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    # As a JSON number it would be read as a binary fraction.
+    return str(value) if isinstance(value, Decimal) else value
