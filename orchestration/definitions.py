@@ -8,7 +8,7 @@ from orchestration.assets.ingest import api_spec, ingest_assets
 from orchestration.assets.publish import published_asset
 from orchestration.assets.transform import transform_assets
 from orchestration.jobs import reconcile
-from orchestration.resources import Loader, RunOptions, Transformer
+from orchestration.resources import Loader, RunOptions, Transformer, Turn
 from orchestration.schedules import daily
 
 _transform = transform_assets(dbt.prepared_manifest())
@@ -26,6 +26,7 @@ defs = dg.Definitions(
         "loader": Loader(),
         "options": RunOptions(),
         "transformer": Transformer(project_dir=str(dbt.project_path()), dbt_executable=dbt.executable()),
+        "turn": Turn(),
     },
     executor=dg.in_process_executor,
 )

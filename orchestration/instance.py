@@ -49,8 +49,10 @@ def run_tags() -> dict[str, str]:
     return {**_LOCATION, **process_tags()}
 
 
-def tag_run(context: dg.AssetExecutionContext) -> None:
+def tag_run(context: dg.InitResourceContext) -> None:
     """The same for a run that another launcher started."""
+    assert context.instance
+    assert context.run
     if _PROCESS_TAG not in context.run.tags:
         context.instance.add_run_tags(context.run.run_id, process_tags())
 
@@ -63,12 +65,6 @@ def bury_dead_runs(instance: DagsterInstance) -> list[str]:
         instance.report_run_failed(run, "The process of this run is gone: it was killed.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return [run.run_id for run in dead]
-
-
-def run_in_progress(instance: DagsterInstance) -> str | None:
-    """A run that works on the warehouse right now."""
-    runs = instance.get_runs(RunsFilter(statuses=_IN_PROGRESS), limit=1)
-    return runs[0].run_id if runs else None
 
 
 def _is_alive(run: DagsterRun) -> bool:

@@ -5,16 +5,11 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster import DagsterEvent, DagsterEventType, ExecuteInProcessResult
 
-from ingestion.errors import TieoutError
 from orchestration.assets.ingest import READ_COMPLETELY
 from orchestration.definitions import defs
-from orchestration.instance import bury_dead_runs, open_instance, run_in_progress, run_tags
+from orchestration.instance import bury_dead_runs, open_instance, run_tags
 from orchestration.jobs import QUIET, reconcile
 from orchestration.scope import Part
-
-
-class RunInProgress(TieoutError):
-    """Another run works on the warehouse."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +22,9 @@ class Finished:
 
 
 def execute(*, organization: str | None = None, full: bool = False, only: Part | None = None) -> Finished:
-    """Runs the job, or one part of it. The run shows in the UI like any other."""
+    """Runs the job, or one part of it, in its turn. The run shows in the UI like any other."""
     with open_instance() as instance:
         bury_dead_runs(instance)
-        if other := run_in_progress(instance):
-            raise RunInProgress(f"Run {other} is in progress: wait for it, or terminate it in the UI (make dev).")
         result = defs.resolve_job_def(reconcile.name).execute_in_process(
             instance=instance,
             run_config=_run_config(organization, full, only),

@@ -1,6 +1,7 @@
 """What the assets work with. The subclasses mend what the integrations get wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from importlib.metadata import version
 
@@ -10,6 +11,10 @@ from dagster_dlt import DagsterDltResource
 from dlt.common.schema import Schema
 from packaging.version import Version
 
+from ingestion.settings import load_settings
+from orchestration import turn
+from orchestration.instance import tag_run
+
 
 class RunOptions(dg.ConfigurableResource):  # type: ignore[type-arg]
     """What one run may be told."""
@@ -18,6 +23,18 @@ class RunOptions(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Only this one of the configured organizations."""
     full: bool = False
     """Read everything again, whatever the read plan says."""
+
+
+class Turn(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Every asset needs it, so that a run has it from before its first step to after its last."""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Turn"]:
+        tag_run(context)
+        assert context.log
+        log = context.log
+        with turn.taken(load_settings(), on_wait=lambda: log.info("Another run is in progress: waiting for its end.")):
+            yield self
 
 
 class Loader(DagsterDltResource):

@@ -6,15 +6,13 @@ from contextlib import contextmanager
 import dagster as dg
 
 from ingestion.errors import TieoutError
-from orchestration.instance import tag_run
 
 OWNERS = ["team:data-platform"]
 
 
 @contextmanager
-def guarded(context: dg.AssetExecutionContext) -> Iterator[None]:
-    """Around an asset's work: its process can be missed, and an error that a user can mend becomes one line."""
-    tag_run(context)
+def guarded() -> Iterator[None]:
+    """Around an asset's work: an error that a user can mend becomes one line."""
     try:
         yield
     except TieoutError as error:

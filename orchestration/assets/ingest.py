@@ -19,7 +19,7 @@ from ingestion.sources import definition, open_reading
 from orchestration.assets.common import OWNERS, guarded
 from orchestration.instance import WAREHOUSE_POOL
 from orchestration.progress import listener
-from orchestration.resources import Loader, RunOptions
+from orchestration.resources import Loader, RunOptions, Turn
 from orchestration.scope import chosen
 
 READ_COMPLETELY = "read_completely"
@@ -98,10 +98,10 @@ def ingest_assets(source: str) -> dg.AssetsDefinition:
         ],
         pool=WAREHOUSE_POOL,
     )
-    def ingest(context: dg.AssetExecutionContext, loader: Loader, options: RunOptions) -> Iterator[Any]:
+    def ingest(context: dg.AssetExecutionContext, loader: Loader, options: RunOptions, turn: Turn) -> Iterator[Any]:
         described: dict[dg.AssetKey | None, Mapping[str, Any]] = {}
         outcomes: dict[str, dict[str, Outcome]] = defaultdict(dict)
-        with guarded(context):
+        with guarded():
             settings = load_settings()
             for organization in chosen(settings, options.organization):
                 with open_reading(

@@ -9,6 +9,7 @@ from orchestration.assets.common import OWNERS, guarded
 from orchestration.instance import WAREHOUSE_POOL
 from orchestration.progress import listener
 from orchestration.publishing import SCHEMA, publish
+from orchestration.resources import Turn
 
 
 def published_asset(transform: dg.AssetsDefinition) -> dg.AssetsDefinition:
@@ -23,8 +24,8 @@ def published_asset(transform: dg.AssetsDefinition) -> dg.AssetsDefinition:
         owners=OWNERS,
         description="The file that people and BI tools open: the marts alone, replaced whole at the end of a good run.",
     )
-    def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        with guarded(context):
+    def published(turn: Turn) -> dg.MaterializeResult[None]:
+        with guarded():
             listener().publishing()
             settings = load_settings()
             rows = publish(settings.warehouse_path, settings.published_path)

@@ -13,7 +13,7 @@ from orchestration import dbt
 from orchestration.assets.common import OWNERS, guarded
 from orchestration.instance import WAREHOUSE_POOL
 from orchestration.progress import listener
-from orchestration.resources import Transformer
+from orchestration.resources import Transformer, Turn
 
 # dbt's unit tests try the code on made-up rows; they say nothing of these.
 _BUILD = ["build", "--exclude-resource-type", "unit_test"]
@@ -36,8 +36,8 @@ def transform_assets(manifest: Path) -> dg.AssetsDefinition:
     """Every seed, snapshot and model of the dbt project."""
 
     @dbt_assets(manifest=manifest, name="transform", dagster_dbt_translator=Models(), pool=WAREHOUSE_POOL)
-    def transform(context: dg.AssetExecutionContext, transformer: Transformer) -> Iterator[Any]:
-        with guarded(context):
+    def transform(context: dg.AssetExecutionContext, transformer: Transformer, turn: Turn) -> Iterator[Any]:
+        with guarded():
             settings = load_settings()
             with dbt.environment(settings):
                 invocation = transformer.cli(_BUILD, context=context, target_path=dbt.fresh_target(settings))

@@ -14,6 +14,7 @@ from ingestion.errors import TieoutError
 from orchestration.cli.terminal import terminal
 
 _SECONDS_TO_STOP = 20
+_SECONDS_BETWEEN_LOOKS = 20
 
 
 class ServiceDied(TieoutError):
@@ -31,17 +32,20 @@ def dev(
     """Open the Dagster UI, with the daemon that runs the schedule, until Ctrl-C."""
     from orchestration.instance import bury_dead_runs, open_instance
 
-    with open_instance() as instance:
-        bury_dead_runs(instance)
     target = ["-m", "orchestration.definitions"]
     services = {
         "webserver": ["-m", "dagster_webserver", "--host", host, "--port", str(port), *target],
         "daemon": ["-m", "dagster._daemon", "run", *target],
     }
-    with _stoppable(), _running(services) as processes:
+    next_look = 0.0
+    with open_instance() as instance, _stoppable(), _running(services) as processes:
         terminal().print(f"http://{host}:{port} (Ctrl-C stops it)")
         try:
             while all(process.poll() is None for process in processes.values()):
+                # One that was killed would hold up the queue: Dagster cannot tell whether it still runs.
+                if time.monotonic() >= next_look:
+                    bury_dead_runs(instance)
+                    next_look = time.monotonic() + _SECONDS_BETWEEN_LOOKS
                 time.sleep(0.5)
         except _Stop:
             return

@@ -12,6 +12,7 @@ import typer
 from ingestion import warehouse
 from ingestion.errors import TieoutError, WarehouseLocked
 from ingestion.settings import Settings, load_settings
+from orchestration import turn
 from orchestration.cli.summary import show
 from orchestration.cli.terminal import chatter_kept_in, terminal
 from orchestration.cli.watch import watching
@@ -48,10 +49,13 @@ def run(
         Threshold,
         typer.Option(help="Exit with 1 when exceptions of this severity or a worse one are open."),
     ] = Threshold.NEVER,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="End at once when another run is in progress, instead of waiting for it.")
+    ] = False,
 ) -> None:
     """Read both APIs, transform, check and publish; then print the summary."""
     settings = load_settings()
-    errors = execute_shown(settings, organization=organization, full=full, only=only)
+    errors = execute_shown(settings, organization=organization, full=full, only=only, wait=not no_wait)
     if only is not Part.INGEST:
         show(settings, terminal())
     if errors:
@@ -61,10 +65,24 @@ def run(
 
 
 def execute_shown(
-    settings: Settings, *, organization: str | None = None, full: bool = False, only: Part | None = None
+    settings: Settings,
+    *,
+    organization: str | None = None,
+    full: bool = False,
+    only: Part | None = None,
+    wait: bool = True,
 ) -> tuple[str, ...]:
     """One run, shown as it goes. Returns what could not be read; raises `RunFailed` when nothing was published."""
     chosen(settings, organization)
+    with turn.taken(settings, wait=wait, on_wait=_say_that_it_waits):
+        return _execute_shown(settings, organization, full, only)
+
+
+def _say_that_it_waits() -> None:
+    terminal().print("Another run is in progress: this one waits for its end and then goes (Ctrl-C gives up).")
+
+
+def _execute_shown(settings: Settings, organization: str | None, full: bool, only: Part | None) -> tuple[str, ...]:
     log = settings.state_path / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.log"
     with chatter_kept_in(log) as console:
         _wait_for_the_dead(settings.warehouse_path)

@@ -15,7 +15,7 @@ from ingestion.errors import WarehouseLocked
 from ingestion.resource_reading import Outcome
 from orchestration.assets import ingest as subject
 from orchestration.instance import WAREHOUSE_POOL
-from orchestration.resources import Loader, RunOptions
+from orchestration.resources import Loader, RunOptions, Turn
 
 GIFTS = dg.AssetKey(["raw_raise", "gifts"])
 ORGANIZATIONS = """
@@ -68,7 +68,7 @@ def materialize(
         yield Reading(None, outcomes[organization.slug])
 
     monkeypatch.setattr(subject, "open_reading", open_reading)
-    resources = {"loader": Unloaded(), "options": options or RunOptions()}
+    resources = {"loader": Unloaded(), "options": options or RunOptions(), "turn": Turn()}
     return dg.materialize([asset], resources=resources, raise_on_error=False)
 
 
@@ -126,7 +126,7 @@ def test_an_error_that_a_user_can_mend_is_its_one_line(
         raise WarehouseLocked(tmp_path / "w.duckdb", " by python (process 7)")
 
     monkeypatch.setattr(subject, "open_reading", locked)
-    resources = {"loader": Unloaded(), "options": RunOptions()}
+    resources = {"loader": Unloaded(), "options": RunOptions(), "turn": Turn()}
     result = dg.materialize([asset], resources=resources, raise_on_error=False)
     (failure,) = result.get_step_failure_events()
     assert failure.step_failure_data.user_failure_data

@@ -78,10 +78,9 @@ def test_a_run_whose_process_is_gone_fails_and_frees_the_pool(instance: DagsterI
     assert storage.claim_concurrency_slot(subject.WAREHOUSE_POOL, "another", "ingest").is_claimed
 
 
-def test_a_run_whose_process_lives_is_left_alone_and_told(instance: DagsterInstance) -> None:
-    run_id = started_run(instance, os.getppid())
+def test_a_run_whose_process_lives_is_left_alone(instance: DagsterInstance) -> None:
+    started_run(instance, os.getppid())
     assert subject.bury_dead_runs(instance) == []
-    assert subject.run_in_progress(instance) == run_id
 
 
 def test_a_run_of_another_host_is_left_alone(instance: DagsterInstance) -> None:
