@@ -25,12 +25,10 @@ class WarehouseLocked(TieoutError):
 
 
 class WarehouseUnusable(TieoutError):
-    """The warehouse file is there and cannot be opened."""
+    """The warehouse file cannot be opened, or its folder not be written."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(
-            f"The warehouse {path} cannot be opened ({reason}): restore it from a backup, or move it away."
-        )
+    def __init__(self, path: Path, reason: str, mend: str = "restore it from a backup, or move it away") -> None:
+        super().__init__(f"The warehouse {path} cannot be opened ({reason}): {mend}.")
 
 
 class SourceError(TieoutError):
@@ -81,7 +79,13 @@ class SourceUnreachable(SourceError):
     stops_source = True
 
     def __init__(self, product: str, host: str, reason: str) -> None:
-        super().__init__(f"{product} at {host} cannot be reached ({reason}): check the base URL and the network.")
+        is_distrusted = "CERTIFICATE_VERIFY_FAILED" in reason
+        mend = (
+            "set SSL_CERT_FILE to the certificates of your company's authority"
+            if is_distrusted
+            else "check the base URL, the network and the proxy"
+        )
+        super().__init__(f"{product} at {host} cannot be reached ({reason}): {mend}.")
 
 
 class SourceBroken(SourceError):
@@ -113,6 +117,19 @@ class OrderUnstable(SourceError):
 
     def __init__(self) -> None:
         super().__init__("Its rows changed places during every pass: what came is kept; run again at a quieter hour.")
+
+
+class Throttled(SourceError):
+    """429, and whoever asks does not want to wait that long."""
+
+    stops_source = True
+    is_fault = False
+
+    def __init__(self, product: str, seconds: float) -> None:
+        super().__init__(
+            f"{product} takes no requests for another {seconds:,.0f} seconds (429): a run waits that long;"
+            " find out which other integration spends its budget if this stays."
+        )
 
 
 class BudgetSpent(SourceError):

@@ -6,11 +6,12 @@ connection errors, timeouts and 5xx are tried again with backoff and jitter; 401
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from threading import Lock
 from typing import Any
@@ -28,12 +29,13 @@ from ingestion.errors import (
     RequestRefused,
     RequestRejected,
     ResourceAbsent,
+    SettingsError,
     SourceBroken,
     SourceUnreachable,
+    Throttled,
 )
+from ingestion.settings import is_loopback
 
-# Full contacts are slow to make: integrations of CRM+ wait up to ten minutes for a page.
-_TIMEOUT = httpx.Timeout(connect=10, read=300, write=30, pool=None)
 _WAIT_WITHOUT_WORD = 60.0
 
 stamina.instrumentation.set_on_retry_hooks([])
@@ -46,6 +48,11 @@ class Patience:
     attempts: int = 6
     initial: float = 0.5
     longest: float = 30.0
+    # Full contacts are slow to make: integrations of CRM+ wait up to ten minutes for a page.
+    answer: float = 300.0
+    """Seconds that an answer may keep one waiting."""
+    throttle: float = math.inf
+    """Seconds that a 429 may keep one waiting."""
 
 
 @dataclass
@@ -112,15 +119,34 @@ class ReadClient:
         self._gate = Lock()
         self._next_at = 0.0
         self._budget: Budget | None = None
-        self._http = httpx.Client(
-            base_url=base_url,
-            headers={"Authorization": f"Bearer {credential.get_secret_value()}", "Accept": "application/json"},
-            timeout=_TIMEOUT,
-            follow_redirects=False,
-        )
+        self._skew: timedelta | None = None
+        try:
+            self._http = httpx.Client(
+                base_url=base_url,
+                headers={"Authorization": f"Bearer {credential.get_secret_value()}", "Accept": "application/json"},
+                timeout=httpx.Timeout(connect=10, read=patience.answer, write=30, pool=None),
+                follow_redirects=False,
+                # A proxy would be sent what is meant for this machine, the token in plain text.
+                trust_env=not is_loopback(base_url),
+            )
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            raise SettingsError(
+                f"The proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names cannot be used ({_first_line(error)}):"
+                " it must look like http://host:port."
+            ) from None
 
     def close(self) -> None:
         self._http.close()
+
+    @property
+    def budget(self) -> Budget | None:
+        """What the API said last of its window; None where it does not say."""
+        return self._budget
+
+    @property
+    def skew(self) -> timedelta | None:
+        """By how much the API's clock was ahead of ours in its last answer; None where it does not say."""
+        return self._skew
 
     @property
     def budget_left(self) -> int | None:
@@ -177,11 +203,14 @@ class ReadClient:
         self._count(requests=1)
         try:
             response = self._http.send(request)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
             raise _TransientFault(SourceUnreachable(self.product, self._host, _reason(error))) from None
         except httpx.TransportError as error:
             raise _TransientFault(SourceBroken(self.product, path, _reason(error))) from None
         self._budget = _budget(response) or self._budget
+        self._skew = _skew(response) or self._skew
+        if response.status_code == 429 and (seconds := _wait_asked_for(response)) > self._patience.throttle:
+            raise Throttled(self.product, seconds)
         return response
 
     def _check_budget(self) -> None:
@@ -229,6 +258,11 @@ class ReadClient:
 def _reason(error: httpx.TransportError) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "no answer in time"
+    what = "the proxy says " if isinstance(error, httpx.ProxyError) else ""
+    return f"{what}{_first_line(error)}"
+
+
+def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
@@ -254,6 +288,13 @@ def _budget(response: httpx.Response) -> Budget | None:
             float(headers["x-ratelimit-reset"]),
         )
     except (KeyError, ValueError):
+        return None
+
+
+def _skew(response: httpx.Response) -> timedelta | None:
+    try:
+        return parsedate_to_datetime(response.headers["date"]) - datetime.now(UTC)
+    except (KeyError, TypeError, ValueError):
         return None
 
 

@@ -14,7 +14,9 @@ from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ingestion.errors import SettingsError
@@ -33,11 +35,17 @@ def is_loopback(url: str) -> bool:
 
 
 def _base_url(url: str) -> str:
-    parts = urlsplit(url.strip())
+    try:
+        parts = urlsplit(url.strip())
+        has_odd_port = parts.port == 0
+    except ValueError:
+        raise ValueError("must look like https://host") from None
     if parts.username or parts.password:
         raise ValueError("must not hold a user name or password: put the credential into its own variable")
-    if not parts.hostname or parts.query or parts.fragment:
+    if has_odd_port or not parts.hostname or re.search(r"\s", url.strip()) or parts.query or parts.fragment:
         raise ValueError("must look like https://host")
+    if parts.path.rstrip("/").endswith("/api"):
+        raise ValueError("must end before /api, which is added")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
         raise ValueError(
             "must start with https:// (plain http only for a loopback address), or the token would be readable"
@@ -63,17 +71,26 @@ def _aware(value: datetime) -> datetime:
     return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
 
 
-def _trimmed(value: SecretStr) -> SecretStr:
-    return SecretStr(value.get_secret_value().strip().strip("\"'"))
+def _secret(value: SecretStr) -> SecretStr:
+    trimmed = value.get_secret_value().strip().strip("\"'").strip()
+    if not trimmed:
+        raise ValueError("is blank: fill it in, or leave it out")
+    if not re.fullmatch(r"[!-~]+", trimmed):
+        raise ValueError("holds a blank or another character that no credential has: copy it again, and it alone")
+    return SecretStr(trimmed)
 
 
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Slug = Annotated[str, AfterValidator(_slug)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
-Secret = Annotated[SecretStr, AfterValidator(_trimmed)]
+Secret = Annotated[SecretStr, AfterValidator(_secret)]
 
 RAISE_BASE_URL = "https://prod-api.raisedonors.com"
 CRM_PLUS_BASE_URL = "https://api.virtuoussoftware.com"
+
+
+SCHEDULE = "TIEOUT_SCHEDULE"
+"""The variable that switches the schedule on. Dagster loads the schedule also where the settings are wrong."""
 
 
 class PiiMode(StrEnum):
@@ -97,6 +114,22 @@ class Organization(BaseModel):
     crm_plus_api_key: Secret | None = None
     crm_plus_key_name: str = "CRM_PLUS_API_KEY"
     crm_plus_reserve: float = Field(0.2, ge=0, lt=1)
+
+    def mistaken(self) -> str | None:
+        """One product's settings in place of the other's, which would send a credential to the wrong product."""
+        ours, theirs = (urlsplit(url).hostname for url in (RAISE_BASE_URL, CRM_PLUS_BASE_URL))
+        if urlsplit(self.raise_base_url).hostname == theirs:
+            return f"[{self.slug}] RAISE_BASE_URL is the address of CRM+: it is usually {RAISE_BASE_URL}."
+        if self.crm_plus_api_key is None:
+            return None
+        if urlsplit(self.crm_plus_base_url).hostname == ours:
+            return f"[{self.slug}] CRM_PLUS_BASE_URL is the address of Raise: it is usually {CRM_PLUS_BASE_URL}."
+        if self.raise_base_url == self.crm_plus_base_url:
+            return f"[{self.slug}] RAISE_BASE_URL and CRM_PLUS_BASE_URL are the same: each product has its own address."
+        if self.raise_api_token == self.crm_plus_api_key:
+            names = f"{self.raise_token_name} and {self.crm_plus_key_name}"
+            return f"[{self.slug}] {names} are the same: each product has its own credential."
+        return None
 
 
 class Settings(BaseSettings):
@@ -127,7 +160,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _absolute_paths(self) -> Self:
         for name in ("warehouse_path", "published_path"):
-            self.__dict__[name] = Path(getattr(self, name)).expanduser().absolute()
+            self.__dict__[name] = Path(os.path.abspath(Path(getattr(self, name)).expanduser()))
         if self.warehouse_path == self.published_path:
             raise ValueError("PUBLISHED_PATH must be another file than WAREHOUSE_PATH")
         return self
@@ -142,6 +175,9 @@ class Settings(BaseSettings):
             raise SettingsError(
                 "TIEOUT_NOW is for simulations: unset it, or point every base URL at a loopback address."
             )
+        for organization in organizations:
+            if mistaken := organization.mistaken():
+                raise SettingsError(mistaken)
         return organizations
 
     @property
@@ -171,7 +207,7 @@ class Settings(BaseSettings):
         path = self.organizations_file
         assert path is not None
         try:
-            tables = tomllib.loads(path.read_text(encoding="utf-8"))
+            tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise SettingsError(f"ORGANIZATIONS_FILE {path} cannot be read: {error.strerror}.") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -202,18 +238,27 @@ class Settings(BaseSettings):
             if name is None and required:
                 raise SettingsError(f"{path}: [{slug}] needs {name_field}, the variable that holds its token.")
             if name is not None:
-                value = os.environ.get(name)
+                value = variable(name) if isinstance(name, str) else None
                 if not value:
                     raise SettingsError(f"{name} is not set: [{slug}] of {path} names it as its {secret}.")
                 values[secret] = value
         try:
             return Organization(slug=slug, **values)
         except ValidationError as error:
-            raise SettingsError(f"{path}: [{slug}] {_first(error, upper=False)}") from None
+            raise SettingsError(f"{path}: [{slug}] {_lines(error, upper=False)[0]}") from None
 
 
-def _first(error: ValidationError, *, upper: bool) -> str:
-    problem = error.errors(include_input=False, include_url=False)[0]
+def variable(name: str) -> str | None:
+    """A variable of the environment, or of `.env`."""
+    return os.environ.get(name) or dotenv_values(".env").get(name)
+
+
+def _lines(error: ValidationError, *, upper: bool) -> list[str]:
+    """What is wrong, one line each."""
+    return [_line(problem, upper=upper) for problem in error.errors(include_input=False, include_url=False)]
+
+
+def _line(problem: ErrorDetails, *, upper: bool) -> str:
     name = ".".join(str(part) for part in problem["loc"]) or "settings"
     reason = problem["msg"].removeprefix("Value error, ")
     if problem["loc"]:
@@ -226,4 +271,15 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise SettingsError(_first(error, upper=True)) from None
+        raise SettingsError(_lines(error, upper=True)[0]) from None
+
+
+def problems() -> list[str]:
+    """What is wrong with the settings, one line each."""
+    try:
+        _ = Settings().organizations
+    except ValidationError as error:
+        return _lines(error, upper=True)
+    except SettingsError as error:
+        return [str(error)]
+    return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ import duckdb
 
 from ingestion.errors import WarehouseLocked, WarehouseUnusable
 
+CORRECT_RIGHTS = "correct WAREHOUSE_PATH, or the rights of its folder"
+
+_NEWER = re.compile(r"version number \d+, but we can only read")
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -18,10 +22,18 @@ def check(path: Path) -> None:
     """Makes the folder. Raises `WarehouseLocked` or `WarehouseUnusable` where a run could not write."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            duckdb.connect(str(path)).close()
+    except OSError as error:
+        raise WarehouseUnusable(path, f"{error.strerror}: {error.filename}", CORRECT_RIGHTS) from None
+    if not os.access(path.parent, os.W_OK):
+        raise WarehouseUnusable(path, f"{path.parent} cannot be written", CORRECT_RIGHTS)
+    if not path.exists():
+        return
+    try:
+        duckdb.connect(str(path)).close()
     except duckdb.IOException as error:
-        if "lock" not in str(error).lower():
+        if _NEWER.search(str(error)):
+            raise WarehouseUnusable(path, "a newer DuckDB wrote it", "upgrade tieout, or move it away") from None
+        if "could not set lock" not in str(error).lower():
             raise WarehouseUnusable(path, _first_line(error)) from None
         holder = _HOLDER.search(str(error))
         raise WarehouseLocked(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from filelock import FileLock
 
 from orchestration.bundled import bundled
 
@@ -35,8 +36,10 @@ def prepare_home() -> Path:
 
 def open_instance() -> DagsterInstance:
     """The instance that the UI, the schedule and the command line share."""
-    prepare_home()
-    return DagsterInstance.get()
+    home = prepare_home()
+    # Two processes that make Dagster's tables at the same time fail each other.
+    with FileLock(home / "instance.lock"):
+        return DagsterInstance.get()
 
 
 def process_tags() -> dict[str, str]:

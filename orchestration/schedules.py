@@ -1,15 +1,13 @@
 """When the job runs by itself."""
 
-import os
-
 import dagster as dg
 
+from ingestion.settings import SCHEDULE, variable
 from orchestration.jobs import reconcile
 
-SETTING = "TIEOUT_SCHEDULE"
 _DAILY = "0 6 * * *"
 
-_cron = os.environ.get(SETTING)
+_cron = variable(SCHEDULE)
 
 daily = dg.ScheduleDefinition(
     name="daily",
@@ -17,5 +15,5 @@ daily = dg.ScheduleDefinition(
     cron_schedule=_cron or _DAILY,
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING if _cron else dg.DefaultScheduleStatus.STOPPED,
-    description=f"Off until switched on here, or by a cron expression (UTC) in {SETTING}.",
+    description=f"Off until switched on here, or by a cron expression (UTC) in {SCHEDULE}.",
 )

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from ingestion.errors import TieoutError, WarehouseUnusable
 from ingestion.settings import Settings
+from ingestion.warehouse import CORRECT_RIGHTS
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 
@@ -40,7 +41,7 @@ def taken(settings: Settings, *, on_wait: Callable[[], None], wait: bool = True)
             on_wait()
             turn.acquire(poll_interval=_SECONDS_BETWEEN_LOOKS)
     except OSError as error:
-        raise WarehouseUnusable(settings.warehouse_path, f"{error.strerror}: {path}") from None
+        raise WarehouseUnusable(settings.warehouse_path, f"{error.strerror}: {path}", CORRECT_RIGHTS) from None
     try:
         yield
     finally:

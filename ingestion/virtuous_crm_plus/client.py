@@ -94,7 +94,27 @@ class CrmPlusClient:
 
     def count(self, resource: CrmPlusResource) -> int | None:
         """How many rows the collection has."""
-        return self._query(resource, resource.path, 0, 1, [], archived=True).total
+        return self.glance(resource).total
+
+    def glance(self, resource: CrmPlusResource) -> Page:
+        """The first row, and how many there are: the cheapest read."""
+        if resource is ORGANIZATION:
+            return self._single(resource)
+        return self._query(resource, resource.path, 0, 1, [], archived=True)
+
+    def filters_not_offered(self, resource: CrmPlusResource) -> tuple[str, ...] | None:
+        """The filters that a reading would use and this organization's query options do not offer; None where the
+        options cannot be read."""
+        if self._options(resource) is None:
+            return None
+        in_use = {"id": (resource.id_parameters, _GREATER_THAN), "modification date": (_MODIFIED, _SINCE)}
+        if not resource.modified:
+            del in_use["modification date"]
+        return tuple(
+            f"{what} ({' or '.join(parameters)})"
+            for what, (parameters, operators) in in_use.items()
+            if parameters and not self._condition(resource, parameters, operators)
+        )
 
     def _by_keyset(
         self, resource: CrmPlusResource, cursor: Condition, conditions: list[Condition], start: Position

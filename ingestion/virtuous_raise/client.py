@@ -70,7 +70,11 @@ class RaiseClient:
 
     def count(self, resource: RaiseResource) -> int | None:
         """How many rows the collection has."""
-        return self._page(resource, 0, 1).total
+        return self.glance(resource).total
+
+    def glance(self, resource: RaiseResource) -> Page:
+        """The first row, and how many there are: the cheapest read."""
+        return self._page(resource, 0, 1)
 
     def _page(self, resource: RaiseResource, skip: int, take: int) -> Page:
         params: dict[str, str | int] = {"Skip": skip, "Take": take}

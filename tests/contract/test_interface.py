@@ -10,10 +10,9 @@ from typing import get_args, get_type_hints
 import pytest
 import typer.main
 
-from ingestion.settings import Settings
+from ingestion.settings import SCHEDULE, Settings
 from orchestration.cli.app import app
 from orchestration.register import FIELDS
-from orchestration.schedules import SETTING as SCHEDULE
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

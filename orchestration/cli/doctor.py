@@ -1,0 +1,32 @@
+"""`tieout doctor`."""
+
+import typer
+from rich.text import Text
+
+from ingestion.settings import load_settings, problems
+from orchestration.cli.terminal import terminal
+
+_STYLES = {"ok": "green", "note": "yellow", "wrong": "red"}
+_FAILED, _WRONG_SETTINGS = 1, 2
+
+
+def doctor() -> None:
+    """Check settings, credentials, limits, files and clock; say what is wrong and how to mend it."""
+    from orchestration.doctor import Finding, Verdict, examine
+
+    console = terminal()
+
+    def say(finding: Finding) -> None:
+        verdict = Text(f"{finding.verdict:<5}", _STYLES[finding.verdict])
+        console.print(Text.assemble(verdict, f"  {finding.about}: {' '.join(finding.text.split())}"), soft_wrap=True)
+
+    if wrong := problems():
+        for line in wrong:
+            say(Finding(Verdict.WRONG, "settings", line))
+        raise typer.Exit(_WRONG_SETTINGS)
+    is_well = True
+    for finding in examine(load_settings()):
+        say(finding)
+        is_well &= finding.verdict is not Verdict.WRONG
+    if not is_well:
+        raise typer.Exit(_FAILED)

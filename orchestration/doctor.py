@@ -1,0 +1,370 @@
+"""What would make a run fail, or falsify what it says, found before it does. Asks the APIs for one row each."""
+
+import difflib
+import importlib
+import json
+import os
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from dotenv import dotenv_values
+
+from ingestion import warehouse
+from ingestion.errors import (
+    BudgetSpent,
+    CredentialRefused,
+    SettingsError,
+    SourceError,
+    WarehouseLocked,
+    WarehouseUnusable,
+)
+from ingestion.http import Budget, Patience
+from ingestion.settings import SCHEDULE, Organization, Settings, is_loopback, variable
+from orchestration import turn
+from orchestration.published import NothingPublished, reading
+
+_PREFIXES = ("RAISE_", "CRM_PLUS_", "TIEOUT_", "WAREHOUSE_", "PUBLISHED_", "ORGANIZATION")
+_MEGABYTE = 1_000_000
+_SPARE_MEGABYTES = 500
+_ADVISED_PER_SECOND = 1
+_CLOCK_TOLERANCE = timedelta(minutes=5)
+# A reading is patient for hours; whoever looks on is not.
+_PATIENCE = Patience(attempts=2, initial=0.5, longest=1.0, answer=30.0, throttle=5.0)
+
+
+class Verdict(StrEnum):
+    """What a finding means for the next run."""
+
+    OK = "ok"
+    NOTE = "note"
+    """Worth knowing; a run goes through."""
+    WRONG = "wrong"
+    """A run fails, or says something wrong."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `text` is one line; what is wrong comes with its mend."""
+
+    verdict: Verdict
+    about: str
+    text: str
+
+
+@dataclass
+class _Api:
+    """What is learned of one product of one organization."""
+
+    about: str
+    first_rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refused: bool = False
+    is_spent: bool = False
+    skew: timedelta | None = None
+
+
+def examine(settings: Settings, patience: Patience = _PATIENCE) -> Iterator[Finding]:
+    """Looks at everything, one finding after the other. The settings themselves are taken to be right."""
+    organizations = settings.organizations
+    names = ", ".join(organization.slug for organization in organizations)
+    yield Finding(Verdict.OK, "settings", f"organizations: {names}")
+    yield from _misspelled(settings)
+    yield from _odd_settings(settings)
+    yield from _schedule()
+    yield from _files(settings)
+    skews: list[timedelta] = []
+    for organization in organizations:
+        yield from _organization(organization, settings, patience, skews)
+    yield from _clock(skews)
+
+
+def _misspelled(settings: Settings) -> Iterator[Finding]:
+    known = {name.upper() for name in Settings.model_fields} | {SCHEDULE}
+    named = {name for o in settings.organizations for name in (o.raise_token_name, o.crm_plus_key_name)}
+    for name in sorted({*os.environ, *dotenv_values(".env")} - known - named):
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+        if near and name.startswith(_PREFIXES):
+            yield Finding(Verdict.NOTE, "settings", f"{name} is no setting and is ignored: did you mean {near[0]}?")
+
+
+def _odd_settings(settings: Settings) -> Iterator[Finding]:
+    if settings.tieout_now:
+        yield Finding(
+            Verdict.NOTE, "settings", f"TIEOUT_NOW is set: runs take {settings.tieout_now.isoformat()} for the present."
+        )
+    by_token: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for organization in settings.organizations:
+        by_token[organization.raise_base_url, organization.raise_api_token.get_secret_value()].append(organization.slug)
+        pace = organization.raise_requests_per_second
+        if not 0 < pace <= 2 * _ADVISED_PER_SECOND and not is_loopback(organization.raise_base_url):
+            yield Finding(
+                Verdict.NOTE,
+                "settings",
+                f"RAISE_REQUESTS_PER_SECOND is {pace:g}: Raise advises {_ADVISED_PER_SECOND}, and may throttle more.",
+            )
+    for slugs in by_token.values():
+        if len(slugs) > 1:
+            yield Finding(
+                Verdict.WRONG,
+                "settings",
+                f"{' and '.join(slugs)} have the same Raise token, so they are one organization: give each its own.",
+            )
+
+
+def _schedule() -> Iterator[Finding]:
+    cron = variable(SCHEDULE)
+    if cron is None:
+        return
+    # Dagster takes seconds to load.
+    from dagster import DagsterInvalidDefinitionError
+
+    try:
+        importlib.import_module("orchestration.schedules")
+    except DagsterInvalidDefinitionError:
+        text = f"{SCHEDULE} {cron!r} is no cron expression: write it like '0 6 * * *'."
+        yield Finding(Verdict.WRONG, "settings", text)
+    else:
+        yield Finding(Verdict.OK, "settings", f"{SCHEDULE} {cron!r}, in UTC, while `tieout dev` runs")
+
+
+def _files(settings: Settings) -> Iterator[Finding]:
+    path, published = settings.warehouse_path, settings.published_path
+    try:
+        with turn.taken(settings, wait=False, on_wait=lambda: None):
+            warehouse.check(path)
+    except turn.RunInProgress:
+        yield Finding(Verdict.NOTE, "warehouse", "A run is in progress: the next one waits for its end.")
+    except (WarehouseLocked, WarehouseUnusable) as error:
+        yield Finding(Verdict.WRONG, "warehouse", str(error))
+    else:
+        size = f"{path.stat().st_size / _MEGABYTE:,.1f} MB" if path.exists() else "made by the first run"
+        yield Finding(Verdict.OK, "warehouse", f"{path}, {size}")
+    yield from _published(published)
+    folders = [folder for folder in (published.parent, path.parent) if folder.is_dir()]
+    for folder in {folder.stat().st_dev: folder for folder in folders}.values():
+        yield from _disk(folder, path)
+
+
+def _published(path: Path) -> Iterator[Finding]:
+    if path.is_dir():
+        yield Finding(Verdict.WRONG, "published file", f"PUBLISHED_PATH {path} is a folder: name a file in it.")
+    elif reason := _unwritable(path.parent):
+        yield Finding(
+            Verdict.WRONG,
+            "published file",
+            f"The folder of PUBLISHED_PATH {path} cannot be written ({reason}): correct its rights, or choose another.",
+        )
+    elif not path.exists():
+        yield Finding(Verdict.OK, "published file", f"{path}, made by the first run")
+    else:
+        try:
+            with reading(path):
+                made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            yield Finding(Verdict.OK, "published file", f"{path}, of {made:%Y-%m-%d %H:%M} UTC")
+        except NothingPublished as error:
+            yield Finding(Verdict.NOTE, "published file", str(error))
+
+
+def _unwritable(folder: Path) -> str | None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return error.strerror or type(error).__name__
+
+
+def _disk(folder: Path, path: Path) -> Iterator[Finding]:
+    free = shutil.disk_usage(folder).free / _MEGABYTE
+    # A run may write every row anew, and publishing copies the marts.
+    needed = _SPARE_MEGABYTES + (2 * path.stat().st_size / _MEGABYTE if path.is_file() else 0)
+    if free < needed:
+        text = f"Only {free:,.0f} MB are free in {folder}, and a run may need {needed:,.0f}: make room there."
+        yield Finding(Verdict.WRONG, "disk", text)
+    else:
+        yield Finding(Verdict.OK, "disk", f"{free:,.0f} MB are free in {folder}")
+
+
+def _organization(
+    organization: Organization, settings: Settings, patience: Patience, skews: list[timedelta]
+) -> Iterator[Finding]:
+    found = [_Api(f"{organization.slug}: Raise"), _Api(f"{organization.slug}: CRM+")]
+    for look, api in zip((_raise, _crm_plus), found, strict=True):
+        try:
+            yield from look(api, organization, settings, patience)
+        except SettingsError as error:
+            yield Finding(Verdict.WRONG, api.about, str(error))
+    if all(api.refused for api in found):
+        names = f"{organization.raise_token_name} and {organization.crm_plus_key_name}"
+        yield Finding(Verdict.NOTE, organization.slug, f"Both credentials are refused: {names} may be swapped.")
+    skews += [api.skew for api in found if api.skew is not None]
+
+
+def _raise(api: _Api, organization: Organization, settings: Settings, patience: Patience) -> Iterator[Finding]:
+    # dlt comes with the sources, and takes its time.
+    from ingestion.virtuous_raise import ROWS
+    from ingestion.virtuous_raise.client import RaiseClient
+    from ingestion.virtuous_raise.resources import RESOURCES
+
+    client = RaiseClient(organization, patience)
+    try:
+        yield from _glances(api, client, RESOURCES, ROWS, organization.raise_token_name)
+    finally:
+        client.close()
+    tenant = api.first_rows.get("recurring_gifts", {}).get("organizationId")
+    if tenant is not None:
+        held = _held(settings, organization, "raw_raise.recurring_gifts", "organization_id")
+        if held and (tenant,) not in held:
+            yield _other_tenant(api, organization, organization.raise_token_name, str(tenant), str(held[0][0]))
+        else:
+            yield Finding(Verdict.OK, api.about, f"{organization.raise_token_name} belongs to organization {tenant}")
+    elif api.first_rows:
+        yield Finding(Verdict.OK, api.about, "Raise does not tell which organization the token belongs to")
+    if not api.refused:
+        yield from _limits(api, client.http.budget, 0)
+
+
+def _crm_plus(api: _Api, organization: Organization, settings: Settings, patience: Patience) -> Iterator[Finding]:
+    from ingestion.virtuous_crm_plus import ROWS
+    from ingestion.virtuous_crm_plus.client import CrmPlusClient
+    from ingestion.virtuous_crm_plus.resources import RESOURCES
+
+    key = organization.crm_plus_key_name
+    if organization.crm_plus_api_key is None:
+        yield Finding(Verdict.NOTE, api.about, f"{key} is not set: everything is built, and nothing is compared.")
+        return
+    client = CrmPlusClient(organization, patience)
+    try:
+        yield from _glances(api, client, RESOURCES, ROWS, key)
+        if "organization" in api.first_rows:
+            yield from _tenant(api, organization, settings, api.first_rows["organization"])
+        if not api.refused and not api.is_spent and api.first_rows:
+            yield from _filters(api, client, RESOURCES)
+    finally:
+        client.close()
+    if not api.refused:
+        yield from _limits(api, client.http.budget, organization.crm_plus_reserve)
+
+
+def _glances(api: _Api, client: Any, resources: Sequence[Any], rows: str, credential: str) -> Iterator[Finding]:
+    """The first row of each resource, which also tries the credential."""
+    for resource in resources:
+        try:
+            found = json.loads(client.glance(resource).body)[rows]
+        except SourceError as error:
+            api.refused = isinstance(error, CredentialRefused)
+            api.is_spent = isinstance(error, BudgetSpent)
+            yield Finding(Verdict.WRONG if error.is_fault else Verdict.NOTE, api.about, str(error))
+            if error.stops_source:
+                break
+        else:
+            api.first_rows[resource.name] = found[0] if found else {}
+        finally:
+            api.skew = client.http.skew
+    if api.first_rows:
+        text = f"{credential} opens {len(api.first_rows)} of {len(resources)} resources"
+        yield Finding(Verdict.OK, api.about, text)
+
+
+def _tenant(api: _Api, organization: Organization, settings: Settings, tenant: dict[str, Any]) -> Iterator[Finding]:
+    key = organization.crm_plus_key_name
+    id_, name = tenant.get("organizationUserId"), tenant.get("organizationName")
+    told = f"{name} ({id_}, {tenant.get('organizationTimeZone')})"
+    held = _held(settings, organization, "raw_crm_plus.organization", "organization_user_id, organization_name")
+    # One of the two may change: an organization is renamed, a key is made for another user.
+    if held and not any(id_ == held_id or name == held_name for held_id, held_name in held):
+        yield _other_tenant(api, organization, key, told, f"{held[0][1]} ({held[0][0]})")
+    else:
+        yield Finding(Verdict.OK, api.about, f"{key} belongs to {told}")
+    if tenant.get("isEnabled") is False:
+        yield Finding(
+            Verdict.WRONG, api.about, f"CRM+ says that the organization {name} is disabled: ask Virtuous support."
+        )
+    if str(name).endswith("(Sandbox)"):
+        yield Finding(
+            Verdict.NOTE, api.about, f"{name} is a sandbox, by its name: take another key if that is not meant."
+        )
+
+
+def _other_tenant(api: _Api, organization: Organization, credential: str, live: str, held: str) -> Finding:
+    return Finding(
+        Verdict.WRONG,
+        api.about,
+        f"{credential} belongs to {live}, and the warehouse holds {held} under the slug {organization.slug}:"
+        " correct the credential, or take another slug.",
+    )
+
+
+def _held(settings: Settings, organization: Organization, table: str, columns: str) -> list[tuple[Any, ...]]:
+    """Which tenants the warehouse holds under an organization's slug; none where it cannot be read now."""
+    if not settings.warehouse_path.is_file():
+        return []
+    try:
+        with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+            return connection.execute(
+                f"SELECT DISTINCT {columns} FROM {table} WHERE organization = $1 AND _deleted_at IS NULL",
+                [organization.slug],
+            ).fetchall()
+    except duckdb.Error:
+        return []
+
+
+def _filters(api: _Api, client: Any, resources: Sequence[Any]) -> Iterator[Finding]:
+    is_complete = True
+    for resource in resources:
+        if resource.options_path is None:
+            continue
+        try:
+            not_offered = client.filters_not_offered(resource)
+        except SourceError as error:
+            yield Finding(Verdict.WRONG if error.is_fault else Verdict.NOTE, api.about, str(error))
+            return
+        if not_offered is None:
+            is_complete = False
+            text = f"The query options of {resource.name} cannot be read: the documented filters are used."
+            yield Finding(Verdict.NOTE, api.about, text)
+        for name in not_offered or ():
+            is_complete = False
+            text = f"CRM+ offers no filter of {resource.name} by {name}: reading takes longer; ask Virtuous support."
+            yield Finding(Verdict.NOTE, api.about, text)
+    if is_complete:
+        yield Finding(Verdict.OK, api.about, "the query options offer every filter in use")
+
+
+def _limits(api: _Api, budget: Budget | None, reserve: float) -> Iterator[Finding]:
+    if budget is None:
+        if api.first_rows:
+            yield Finding(Verdict.OK, api.about, "it tells no limits")
+        return
+    text = f"{budget.remaining:,} of {budget.limit:,} requests left until {_clock_time(budget.reset)} UTC"
+    if budget.remaining > budget.limit * reserve:
+        yield Finding(Verdict.OK, api.about, f"{text}, {reserve:.0%} of them for other integrations")
+    elif not api.is_spent:
+        yield Finding(Verdict.NOTE, api.about, f"{text}, all of them for other integrations: runs go on after that.")
+
+
+def _clock_time(instant: float) -> str:
+    return f"{datetime.fromtimestamp(instant, UTC):%H:%M}"
+
+
+def _clock(skews: Sequence[timedelta]) -> Iterator[Finding]:
+    if not skews:
+        return
+    # The smallest: a cache on the way may answer with an old date.
+    skew = min(skews, key=abs)
+    if abs(skew) <= _CLOCK_TOLERANCE:
+        yield Finding(Verdict.OK, "clock", "agrees with the APIs")
+    else:
+        minutes, side = abs(skew).total_seconds() / 60, "behind" if skew > timedelta() else "ahead of"
+        yield Finding(
+            Verdict.WRONG,
+            "clock",
+            f"This machine's clock is {minutes:,.0f} minutes {side} that of the APIs, and ages would be wrong: set it.",
+        )
