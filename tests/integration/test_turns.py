@@ -45,7 +45,7 @@ def span(run_id: str) -> tuple[float, float]:
     return min(step.start_time or 0 for step in steps), max(step.end_time or 0 for step in steps)
 
 
-def until(condition: Callable[[], object], seconds: float = 300) -> None:
+def until(condition: Callable[[], object], seconds: float = 1200) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -70,12 +70,13 @@ def daemon(place: Workplace, cron: str) -> Iterator[None]:
         process.wait(60)
 
 
+@pytest.mark.timeout(2400)
 def test_two_commands_and_the_schedule_at_once(place: Workplace) -> None:
     first = place.start("run")
     until(lambda: records(DagsterRunStatus.STARTED))
     with daemon(place, "* * * * *"):
         second = place.start("run")
-        outputs = [process.communicate(timeout=800) for process in (first, second)]
+        outputs = [process.communicate(timeout=1200) for process in (first, second)]
         until(lambda: len(records(DagsterRunStatus.SUCCESS)) >= 3)
     assert (first.returncode, second.returncode) == (0, 0), outputs
     assert WAITS not in outputs[0][0]
@@ -95,7 +96,7 @@ def test_a_run_that_is_killed_gives_way(place: Workplace) -> None:
     assert second.stdout.readline().strip() == WAITS
     first.kill()
     first.communicate()
-    out, err = second.communicate(timeout=800)
+    out, err = second.communicate(timeout=1200)
     assert second.returncode == 0, out + err
     assert [record.dagster_run.status for record in records()] == [DagsterRunStatus.FAILURE, DagsterRunStatus.SUCCESS]
 
@@ -108,5 +109,5 @@ def test_one_that_does_not_want_to_wait_ends_at_once(place: Workplace) -> None:
     assert "leave out --no-wait" in second.stderr
     assert len(second.stderr.splitlines()) == 1
     assert first.poll() is None
-    first.communicate(timeout=800)
+    first.communicate(timeout=1200)
     assert first.returncode == 0
