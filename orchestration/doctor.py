@@ -29,6 +29,7 @@ from ingestion.errors import (
 from ingestion.http import Budget, Patience
 from ingestion.settings import SCHEDULE, Organization, Settings, is_loopback, variable
 from orchestration import turn
+from orchestration.home import VARIABLE, home
 from orchestration.published import NothingPublished, reading
 
 _PREFIXES = ("RAISE_", "CRM_PLUS_", "TIEOUT_", "WAREHOUSE_", "PUBLISHED_", "ORGANIZATION")
@@ -147,6 +148,9 @@ def _files(settings: Settings) -> Iterator[Finding]:
         size = f"{path.stat().st_size / _MEGABYTE:,.1f} MB" if path.exists() else "made by the first run"
         yield Finding(Verdict.OK, "warehouse", f"{path}, {size}")
     yield from _published(published)
+    if reason := _unwritable(home()):
+        text = f"The folder {home()} of Dagster cannot be written ({reason}): correct its rights, or {VARIABLE}."
+        yield Finding(Verdict.WRONG, "Dagster", text)
     folders = [folder for folder in (published.parent, path.parent) if folder.is_dir()]
     for folder in {folder.stat().st_dev: folder for folder in folders}.values():
         yield from _disk(folder, path)
@@ -156,11 +160,10 @@ def _published(path: Path) -> Iterator[Finding]:
     if path.is_dir():
         yield Finding(Verdict.WRONG, "published file", f"PUBLISHED_PATH {path} is a folder: name a file in it.")
     elif reason := _unwritable(path.parent):
-        yield Finding(
-            Verdict.WRONG,
-            "published file",
-            f"The folder of PUBLISHED_PATH {path} cannot be written ({reason}): correct its rights, or choose another.",
+        text = (
+            f"The folder of PUBLISHED_PATH {path} cannot be written ({reason}): correct its rights, or choose another."
         )
+        yield Finding(Verdict.WRONG, "published file", text)
     elif not path.exists():
         yield Finding(Verdict.OK, "published file", f"{path}, made by the first run")
     else:

@@ -9,11 +9,11 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 from filelock import FileLock
 
 from orchestration.bundled import bundled
+from orchestration.home import VARIABLE, home
 
 WAREHOUSE_POOL = "warehouse"
 """The pool of every asset that opens the warehouse file. Its limit of one is set in `dagster.yaml`."""
 
-_HOME = "DAGSTER_HOME"
 _HOST_TAG = "tieout/host"
 _PROCESS_TAG = "tieout/process"
 # How the UI knows which code location, here its one module, a run belongs to.
@@ -23,22 +23,20 @@ _IN_PROGRESS = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunS
 
 def prepare_home() -> Path:
     """Makes DAGSTER_HOME what Dagster expects and tells it so: `data/dagster` unless the environment names another."""
-    chosen = os.environ.get(_HOME)
-    home = Path(chosen or "data/dagster").expanduser().absolute()
-    home.mkdir(parents=True, exist_ok=True)
-    config, ours = home / "dagster.yaml", bundled("dagster.yaml").read_bytes()
+    is_chosen, path = bool(os.environ.get(VARIABLE)), home()
+    path.mkdir(parents=True, exist_ok=True)
+    config, ours = path / "dagster.yaml", bundled("dagster.yaml").read_bytes()
     # Another home may have a configuration of its own; ours follows the project.
-    if not config.exists() or (not chosen and config.read_bytes() != ours):
+    if not config.exists() or (not is_chosen and config.read_bytes() != ours):
         config.write_bytes(ours)
-    os.environ[_HOME] = str(home)
-    return home
+    os.environ[VARIABLE] = str(path)
+    return path
 
 
 def open_instance() -> DagsterInstance:
     """The instance that the UI, the schedule and the command line share."""
-    home = prepare_home()
     # Two processes that make Dagster's tables at the same time fail each other.
-    with FileLock(home / "instance.lock"):
+    with FileLock(prepare_home() / "instance.lock"):
         return DagsterInstance.get()
 
 

@@ -51,7 +51,9 @@ def main() -> None:
 
 def _exit_code() -> int:
     try:
-        return app(standalone_mode=False) or 0
+        code: int = app(standalone_mode=False) or 0
+        sys.stdout.flush()
+        return code
     except SettingsError as error:
         say_error(str(error))
         return WRONG_USAGE

@@ -124,7 +124,13 @@ class Place:
 
 @pytest.fixture
 def place(httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    for name in (*(name.upper() for name in Settings.model_fields), SCHEDULE, *PROXIES, *map(str.lower, PROXIES)):
+    for name in (
+        *(name.upper() for name in Settings.model_fields),
+        SCHEDULE,
+        "DAGSTER_HOME",
+        *PROXIES,
+        *map(str.lower, PROXIES),
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     # What is slow in earnest is tried once here.
@@ -430,6 +436,7 @@ TABLE: list[tuple[str, Planted, int, str]] = [
         OK,
         "p.duckdb cannot be read",
     ),
+    ("no home for Dagster", settings(DAGSTER_HOME="/proc/x"), WRONG, "/proc/x of Dagster cannot be written"),
     ("full disk", full_disk, WRONG, "Only 12 MB are free in"),
     # Numbers and words
     (
