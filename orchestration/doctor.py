@@ -224,8 +224,8 @@ def _raise(api: _Api, organization: Organization, settings: Settings, patience: 
     tenant = api.first_rows.get("recurring_gifts", {}).get("organizationId")
     if tenant is not None:
         held = _held(settings, organization, "raw_raise.recurring_gifts", "organization_id")
-        if held and (tenant,) not in held:
-            yield _other_tenant(api, organization, organization.raise_token_name, str(tenant), str(held[0][0]))
+        if held and (str(tenant),) not in held:
+            yield _other_tenant(api, organization, organization.raise_token_name, str(tenant), held[0][0])
         else:
             yield Finding(Verdict.OK, api.about, f"{organization.raise_token_name} belongs to organization {tenant}")
     elif api.first_rows:
@@ -280,9 +280,11 @@ def _tenant(api: _Api, organization: Organization, settings: Settings, tenant: d
     key = organization.crm_plus_key_name
     id_, name = tenant.get("organizationUserId"), tenant.get("organizationName")
     told = f"{name} ({id_}, {tenant.get('organizationTimeZone')})"
-    held = _held(settings, organization, "raw_crm_plus.organization", "organization_user_id, organization_name")
+    held = _held(settings, organization, "raw_crm_plus.organization", "organization_user_id", "organization_name")
     # One of the two may change: an organization is renamed, a key is made for another user.
-    if held and not any(id_ == held_id or name == held_name for held_id, held_name in held):
+    if id_ is None and name is None:
+        yield Finding(Verdict.OK, api.about, "CRM+ does not tell which organization the key belongs to")
+    elif held and not any(str(id_) == held_id or name == held_name for held_id, held_name in held):
         yield _other_tenant(api, organization, key, told, f"{held[0][1]} ({held[0][0]})")
     else:
         yield Finding(Verdict.OK, api.about, f"{key} belongs to {told}")
@@ -305,14 +307,18 @@ def _other_tenant(api: _Api, organization: Organization, credential: str, live: 
     )
 
 
-def _held(settings: Settings, organization: Organization, table: str, columns: str) -> list[tuple[Any, ...]]:
+def _held(settings: Settings, organization: Organization, table: str, *columns: str) -> list[tuple[str, ...]]:
     """Which tenants the warehouse holds under an organization's slug; none where it cannot be read now."""
     if not settings.warehouse_path.is_file():
         return []
+    texts = ", ".join(f"{column}::VARCHAR" for column in columns)
     try:
         with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
             return connection.execute(
-                f"SELECT DISTINCT {columns} FROM {table} WHERE organization = $1 AND _deleted_at IS NULL",
+                f"""
+                SELECT DISTINCT {texts} FROM {table}
+                WHERE organization = $1 AND _deleted_at IS NULL AND coalesce({texts}) IS NOT NULL
+                """,
                 [organization.slug],
             ).fetchall()
     except duckdb.Error:

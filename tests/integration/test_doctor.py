@@ -50,7 +50,7 @@ class Apis:
     token: str = TOKEN
     key: str = KEY
     tenant: dict[str, Any] = field(default_factory=lambda: dict(TENANT))
-    raise_tenant: int = 5
+    raise_tenant: int | str = 5
     filters: tuple[str, ...] = FILTERS
     remaining: int = 4000
     ahead: timedelta = timedelta()
@@ -237,6 +237,16 @@ def other_raise_tenant(place: Place) -> None:
     )
 
 
+def same_raise_tenant(place: Place) -> None:
+    other_raise_tenant(place)
+    place.apis.raise_tenant = "8"
+
+
+def same_name(place: Place) -> None:
+    other_crm_tenant(place)
+    place.warehouse("update raw_crm_plus.organization set organization_name = 'River Relief'")
+
+
 def proxy_that_refuses(place: Place) -> None:
     place.set(RAISE_BASE_URL="https://raise.example.org", HTTPS_PROXY=place.apis.url)
 
@@ -401,6 +411,9 @@ TABLE: list[tuple[str, Planted, int, str]] = [
         WRONG,
         "belongs to River Relief (7, US/Arizona), and the warehouse holds Hill (8)",
     ),
+    ("a tenant by another id", same_name, OK, "CRM_PLUS_API_KEY belongs to River Relief (7, US/Arizona)"),
+    ("the same tenant as text", same_raise_tenant, OK, "RAISE_API_TOKEN belongs to organization 8"),
+    ("no word of the tenant", apis(tenant={}), OK, "CRM+ does not tell which organization the key belongs to"),
     ("another Raise tenant", other_raise_tenant, WRONG, "RAISE_API_TOKEN belongs to 5, and the warehouse holds 8"),
     ("clock behind", apis(ahead=timedelta(hours=3)), WRONG, "clock is 180 minutes behind that of the APIs"),
     ("clock ahead", apis(ahead=timedelta(minutes=-10)), WRONG, "clock is 10 minutes ahead of that of the APIs"),
