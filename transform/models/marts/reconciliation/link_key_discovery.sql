@@ -1,16 +1,13 @@
 -- What the transaction ids of CRM+ records point at in Raise, by source and by the Raise field that they may hold. The
 -- back-pointer is undocumented: it is learned from the data and shown here, and only the settings switch it on.
-{%- set fields = {'id': 'gift_id', 'donationId': 'donation_id', 'transactionId': 'transaction_id'} -%}
-{%- set fields_in_use = [] -%}
-{%- for field, column in fields.items() if column in transaction_id_columns() -%}
-    {%- do fields_in_use.append(field) -%}
-{%- endfor %}
-with candidates (record_kind, raise_field, preference) as (
+{%- set fields = {'id': 'gift_id', 'donationId': 'donation_id', 'transactionId': 'transaction_id'} %}
+with candidates (record_kind, raise_field, preference, is_field_in_use) as (
     values
-    {% for field in fields -%}
-        ('gift', '{{ field }}', {{ loop.index }}),
+    {% for field, column in fields.items() -%}
+        ('gift', '{{ field }}', {{ loop.index }}, {{ column in transaction_id_columns() }}),
     {% endfor -%}
-    ('recurring_gift', 'id', 1)
+    -- which field names a schedule is no matter of the settings
+    ('recurring_gift', 'id', 1, true)
 ),
 
 readings (strips_prefix) as (
@@ -202,13 +199,9 @@ tried as (
             as found_records,
         coalesce(case when readings.strips_prefix then counts.agreeing_stripped else counts.agreeing_whole end, 0)
             as agreeing_records,
-        -- the prefix is always taken off; the fields of a schedule are no matter of the settings
-        sources.is_raise_source
-        and readings.strips_prefix
-        and (
-            candidates.record_kind = 'recurring_gift'
-            or candidates.raise_field in ('{{ fields_in_use | join("', '") }}')
-        ) as in_use
+        candidates.is_field_in_use,
+        -- the matching always takes the prefix off
+        sources.is_raise_source and readings.strips_prefix and candidates.is_field_in_use as in_use
     from sources
     inner join candidates on sources.record_kind = candidates.record_kind
     cross join readings
@@ -273,10 +266,7 @@ select
                 || ' of these agree on amount and date. To match by it, add '
                 || concat_ws(
                     ' and ',
-                    case
-                        when record_kind = 'gift' and raise_field not in ('{{ fields_in_use | join("', '") }}')
-                            then raise_field || ' to transaction_id_fields'
-                    end,
+                    case when not is_field_in_use then raise_field || ' to transaction_id_fields' end,
                     case
                         when not is_raise_source then '"' || transaction_source || '" to raise_transaction_sources'
                     end
