@@ -122,10 +122,12 @@ def _daily_totals(world: World) -> dict[str, dict[str, int]]:
             add(day, row.currency, "crm_net", row.cents)
         if status in _UNEXPLAINED:
             add(day, currency, "unexplained", kept - sum(row.cents for row in rows))
+    days_of_orphans = {row.id: row.day for row in world.crm_gifts if row.situation == "orphan"}
     for row in world.crm_gifts:
-        if row.situation == "orphan":
-            add(row.day, row.currency, "crm_net", row.cents)
-            add(row.day, row.currency, "unexplained", -row.cents)
+        day_of_orphan = days_of_orphans.get(row.reversed_id or row.id)
+        if day_of_orphan is not None:
+            add(day_of_orphan, row.currency, "crm_net", row.cents)
+            add(day_of_orphan, row.currency, "unexplained", -row.cents)
     return totals
 
 
