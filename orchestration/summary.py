@@ -118,7 +118,7 @@ class Summary:
     causes: tuple[Cause, ...]
     days: Days
     backfill: Backfill
-    suggestions: tuple[str, ...]
+    suggestion: str | None
     reads: tuple[Read, ...]
     event_types: tuple[EventType, ...]
 
@@ -204,13 +204,14 @@ def _summary(connection: duckdb.DuckDBPyConnection, organization: str) -> Summar
         """,
         organization=organization,
     )
-    suggestions = rows(
+    suggestion = rows(
         connection,
         """
         SELECT suggestion
         FROM marts.link_key_discovery
         WHERE organization = $organization AND suggested
         ORDER BY agreeing_records DESC, suggestion
+        LIMIT 1
         """,
         organization=organization,
     )
@@ -244,7 +245,7 @@ def _summary(connection: duckdb.DuckDBPyConnection, organization: str) -> Summar
         tuple(Cause(*cause) for cause in causes),
         Days(compared, unbalanced, latest_unbalanced, tuple(Money(*money) for money in unexplained)),
         Backfill(sum(gifts for gifts, *_ in backfill), tuple(Money(*money) for _, *money in backfill)),
-        tuple(suggestion for (suggestion,) in suggestions),
+        suggestion[0][0] if suggestion else None,
         tuple(Read(*read) for read in reads),
         tuple(EventType(*event_type) for event_type in event_types),
     )

@@ -55,7 +55,7 @@ def _show(found: Summary, console: Console) -> None:
         console.print(_exceptions(found.exceptions))
     if found.causes:
         console.print(_causes(found.causes))
-    for line in (*_days(found.days), *_backfill(found.backfill), *map(Text, found.suggestions)):
+    for line in (*_days(found.days), *_backfill(found.backfill), *_suggestion(found.suggestion)):
         console.print()
         console.print(line)
     for line in (*_reads(found.reads), _event_types(found.event_types)):
@@ -122,6 +122,11 @@ def _backfill(backfill: Backfill) -> Iterator[Text]:
             f"Backfill: {backfill.gifts:,} gifts ({_sums(backfill.amounts)}) were made while their campaign did not"
             " sync, and it syncs again; marts.backfill_candidates lists them"
         )
+
+
+def _suggestion(suggestion: str | None) -> Iterator[Text]:
+    if suggestion:
+        yield Text(suggestion)
 
 
 def _sums(sums: Iterable[Money]) -> str:

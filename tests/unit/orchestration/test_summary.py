@@ -54,7 +54,8 @@ CREATE TABLE marts.backfill_candidates AS SELECT * FROM (VALUES
 ) AS t(organization, raise_amount, currency);
 ALTER TABLE marts.backfill_candidates ALTER raise_amount TYPE DECIMAL(18, 2);
 CREATE TABLE marts.link_key_discovery AS SELECT * FROM (VALUES
-    ('river', true, 20, 'Look at "Stripe".'), ('river', false, 90, NULL), ('brook', true, 30, 'Look elsewhere.')
+    ('river', true, 20, 'Look at "Stripe".'), ('river', false, 90, NULL), ('river', true, 19, 'Look at less.'),
+    ('brook', true, 30, 'Look elsewhere.')
 ) AS t(organization, suggested, agreeing_records, suggestion);
 CREATE TABLE marts.load_audit AS SELECT * FROM (VALUES
     ('river', 'raise', 'gifts', true, 100, 100, NULL, TIMESTAMPTZ '2026-02-01 06:00:00+00'),
@@ -122,6 +123,7 @@ def test_days_out_of_balance_are_one_line(shown: str) -> None:
 def test_what_can_be_backfilled_and_looked_at_is_told(shown: str) -> None:
     assert "Backfill: 3 gifts (1,002.00 USD, 40.00 EUR)" in " ".join(shown.split())
     assert line_with(shown, "Stripe") == 'Look at "Stripe".'
+    assert "Look at less." not in shown
 
 
 def test_nothing_is_said_of_days_without_crm_plus(published: Path) -> None:
