@@ -91,11 +91,7 @@ crm_nets as (
         totals.base_amounts,
         totals.has_several_currencies
         or (matches.is_crm_compared and coalesce(totals.currency != matches.compared_currency, false)) as is_in_base,
-        case
-            when matches.is_crm_compared then matches.compared_currency
-            when totals.has_several_currencies then totals.base_currency
-            else totals.currency
-        end as currency
+        case when matches.is_crm_compared then matches.compared_currency else totals.currency end as currency
     from matches
     inner join {{ ref('int_recon__gift_totals') }} as totals
         on
