@@ -116,11 +116,11 @@ class Summary:
     entities: tuple[Entity, ...]
     exceptions: tuple[Exceptions, ...]
     causes: tuple[Cause, ...]
+    reads: tuple[Read, ...]
+    event_types: tuple[EventType, ...]
     days: Days
     backfill: Backfill
     suggestion: str | None
-    reads: tuple[Read, ...]
-    event_types: tuple[EventType, ...]
 
 
 def summaries(published: Path) -> list[Summary]:
@@ -243,9 +243,9 @@ def _summary(connection: duckdb.DuckDBPyConnection, organization: str) -> Summar
         ),
         tuple(Exceptions(*entity) for entity in exceptions),
         tuple(Cause(*cause) for cause in causes),
+        tuple(Read(*read) for read in reads),
+        tuple(EventType(*event_type) for event_type in event_types),
         Days(compared, unbalanced, latest_unbalanced, tuple(Money(*money) for money in unexplained)),
         Backfill(sum(gifts for gifts, *_ in backfill), tuple(Money(*money) for _, *money in backfill)),
         suggestion[0][0] if suggestion else None,
-        tuple(Read(*read) for read in reads),
-        tuple(EventType(*event_type) for event_type in event_types),
     )

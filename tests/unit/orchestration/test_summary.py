@@ -158,7 +158,15 @@ def test_as_json_for_scripts(published: Path, monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setenv("PUBLISHED_PATH", str(published))
     summary(Format.JSON)
     (found,) = json.loads(capsys.readouterr().out)
-    assert list(found) == ["organization", "entities", "exceptions", "causes", "reads", "event_types"]
+    assert list(found) == [
+        "organization", "entities", "exceptions", "causes", "reads", "event_types", "days", "backfill", "suggestion",
+    ]  # fmt: skip
+    assert found["days"] == {
+        "compared": 3,
+        "unbalanced": 2,
+        "latest_unbalanced": "2026-02-28",
+        "unexplained": [{"amount": "1450.50", "currency": "USD"}, {"amount": "3.00", "currency": None}],
+    }
     gifts = found["entities"][1]
     assert (gifts["name"], gifts["as_of"]) == ("gift", "2026-03-01T06:00:00Z")
     assert gifts["statuses"][0] == {
