@@ -1,7 +1,7 @@
 """What the readers' file says in short. Its words, groups and severities are the marts' own."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -60,6 +60,32 @@ class Cause:
 
 
 @dataclass(frozen=True)
+class Money:
+    """An amount; the currency is not always said."""
+
+    amount: Decimal
+    currency: str | None
+
+
+@dataclass(frozen=True)
+class Days:
+    """Gift dates on which Raise and CRM+ could be compared, and those that do not balance."""
+
+    compared: int
+    unbalanced: int
+    latest_unbalanced: date | None
+    unexplained: tuple[Money, ...]
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """Gifts that were held back and whose campaign syncs again."""
+
+    gifts: int
+    amounts: tuple[Money, ...]
+
+
+@dataclass(frozen=True)
 class Read:
     """The last read of a resource."""
 
@@ -92,6 +118,9 @@ class Summary:
     causes: tuple[Cause, ...]
     reads: tuple[Read, ...]
     event_types: tuple[EventType, ...]
+    days: Days
+    backfill: Backfill
+    suggestion: str | None
 
 
 def summaries(published: Path) -> list[Summary]:
@@ -143,6 +172,49 @@ def _summary(connection: duckdb.DuckDBPyConnection, organization: str) -> Summar
         organization=organization,
         top=_TOP_CAUSES,
     )
+    ((compared, unbalanced, latest_unbalanced),) = rows(
+        connection,
+        """
+        SELECT
+            count(DISTINCT gift_date) FILTER (WHERE is_balanced IS NOT NULL),
+            count(DISTINCT gift_date) FILTER (WHERE NOT is_balanced),
+            max(gift_date) FILTER (WHERE NOT is_balanced)
+        FROM marts.recon_daily_totals
+        WHERE organization = $organization
+        """,
+        organization=organization,
+    )
+    unexplained = rows(
+        connection,
+        """
+        SELECT sum(abs(unexplained_amount)), currency
+        FROM marts.recon_daily_totals
+        WHERE organization = $organization AND NOT is_balanced
+        GROUP BY currency ORDER BY 1 DESC
+        """,
+        organization=organization,
+    )
+    backfill = rows(
+        connection,
+        """
+        SELECT count(*), coalesce(sum(raise_amount), 0), currency
+        FROM marts.backfill_candidates
+        WHERE organization = $organization
+        GROUP BY currency ORDER BY 2 DESC
+        """,
+        organization=organization,
+    )
+    suggestion = rows(
+        connection,
+        """
+        SELECT suggestion
+        FROM marts.link_key_discovery
+        WHERE organization = $organization AND suggested
+        ORDER BY agreeing_records DESC, suggestion
+        LIMIT 1
+        """,
+        organization=organization,
+    )
     reads = rows(
         connection,
         """
@@ -173,4 +245,7 @@ def _summary(connection: duckdb.DuckDBPyConnection, organization: str) -> Summar
         tuple(Cause(*cause) for cause in causes),
         tuple(Read(*read) for read in reads),
         tuple(EventType(*event_type) for event_type in event_types),
+        Days(compared, unbalanced, latest_unbalanced, tuple(Money(*money) for money in unexplained)),
+        Backfill(sum(gifts for gifts, *_ in backfill), tuple(Money(*money) for _, *money in backfill)),
+        suggestion[0][0] if suggestion else None,
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .clock import HOUR, iso_z
+from .clock import HOUR, iso_z, local_day
 from .world.events import EVIDENCE, LABELS
 from .world.organization import ALL_EVENTS
-from .world.records import BY_AGE, BY_CAMPAIGN, Gift, Schedule
+from .world.records import APPROVED, BY_AGE, BY_CAMPAIGN, CrmGift, Gift, Schedule
 from .world.state import World
 
 LATE_AFTER_HOURS = 24
@@ -15,6 +15,9 @@ MISSING_AFTER_HOURS = 72
 
 _NOT_JUDGED = ("test_mode", "deleted")
 """Statuses of donors whose CRM+ record is of no consequence."""
+
+_UNEXPLAINED = ("missing", "refund_not_reversed", "reversal_without_refund", "duplicate", "amount_mismatch", "orphan")
+"""Statuses of gifts whose two sides differ for no reason."""
 
 
 def by_age(since: int, now: int) -> str:
@@ -50,6 +53,7 @@ def truth(world: World) -> dict[str, Any]:
         },
         "unsettled_gifts": sorted(world.vanished.unsettled_gifts),
         "unsettled_crm_gifts": sorted(world.vanished.unsettled_crm_gifts),
+        "daily_totals": _daily_totals(world),
         "recurring_gifts": _schedules(world),
         "orphan_recurring_gifts": {
             str(row.id): {"status": "orphan", "situation": row.situation}
@@ -96,6 +100,42 @@ def _gifts(world: World) -> dict[str, dict[str, Any]]:
     for id, gift in world.vanished.gifts.items():
         gifts[str(id)] = {"status": "deleted", "situation": "vanished", "crm_gift_ids": list(gift.crm_ids)}
     return gifts
+
+
+def _daily_totals(world: World) -> dict[str, dict[str, int]]:
+    """Cents by day since 1970 and currency: what Raise keeps, what CRM+ nets, what of the difference has no reason."""
+    totals: dict[str, dict[str, int]] = {}
+
+    def add(day: int, currency: str, name: str, cents: int) -> None:
+        of_day = totals.setdefault(f"{day} {currency}", {"raise_net": 0, "crm_net": 0, "unexplained": 0})
+        of_day[name] += cents
+
+    for gift in (*world.gifts, *world.vanished.gifts.values()):
+        is_there = gift.id not in world.vanished.gifts
+        status = _settle(world, gift) if is_there else "deleted"
+        day, rows = local_day(gift.created), [world.crm_gifts[id] for id in gift.crm_ids]
+        currency, kept = _comparable(gift, rows)
+        if not is_there or gift.is_test or gift.state != APPROVED:
+            kept = 0
+        add(day, currency, "raise_net", kept)
+        for row in rows:
+            add(day, row.currency, "crm_net", row.cents)
+        if status in _UNEXPLAINED:
+            add(day, currency, "unexplained", kept - sum(row.cents for row in rows))
+    days_of_orphans = {row.id: row.day for row in world.crm_gifts if row.situation == "orphan"}
+    for row in world.crm_gifts:
+        day_of_orphan = days_of_orphans.get(row.reversed_id or row.id)
+        if day_of_orphan is not None:
+            add(day_of_orphan, row.currency, "crm_net", row.cents)
+            add(day_of_orphan, row.currency, "unexplained", -row.cents)
+    return totals
+
+
+def _comparable(gift: Gift, rows: list[CrmGift]) -> tuple[str, int]:
+    """A gift's amount in the currency of its CRM+ gifts, where it tells its amount there."""
+    if gift.shows_base and any(row.currency != gift.currency for row in rows):
+        return rows[0].currency, round(gift.cents * gift.rate)
+    return gift.currency, gift.cents
 
 
 def _schedules(world: World) -> dict[str, dict[str, Any]]:

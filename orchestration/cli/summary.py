@@ -1,7 +1,7 @@
 """`tieout summary`: the state of the reconciliation, for somebody who closes the books."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
@@ -14,7 +14,19 @@ from rich.text import Text
 from ingestion.settings import Settings, load_settings
 from orchestration.cli.formats import Format, write_json
 from orchestration.cli.terminal import STYLES, money, table, terminal, words
-from orchestration.summary import Cause, Entity, EventType, Exceptions, Read, Status, Summary, summaries
+from orchestration.summary import (
+    Backfill,
+    Cause,
+    Days,
+    Entity,
+    EventType,
+    Exceptions,
+    Money,
+    Read,
+    Status,
+    Summary,
+    summaries,
+)
 
 
 def summary(
@@ -43,6 +55,9 @@ def _show(found: Summary, console: Console) -> None:
         console.print(_exceptions(found.exceptions))
     if found.causes:
         console.print(_causes(found.causes))
+    for line in (*_days(found.days), *_backfill(found.backfill), *_suggestion(found.suggestion)):
+        console.print()
+        console.print(line)
     for line in (*_reads(found.reads), _event_types(found.event_types)):
         console.print(line)
 
@@ -89,6 +104,33 @@ def _causes(causes: tuple[Cause, ...]) -> Table:
         what = Text(f"{words(cause.entity).capitalize()}: {cause.title}", STYLES.get(cause.severity, ""))
         shown.add_row(what, f"{cause.records:,}", money(cause.amount), cause.recommended_action)
     return shown
+
+
+def _days(days: Days) -> Iterator[Text]:
+    if days.unbalanced:
+        yield Text(
+            f"Days: {days.compared - days.unbalanced:,} of {days.compared:,} balance between Raise and CRM+;"
+            f" {days.unbalanced:,} do not, the latest {days.latest_unbalanced}, by {_sums(days.unexplained)} in all"
+        )
+    elif days.compared:
+        yield Text(f"Days: all {days.compared:,} balance between Raise and CRM+")
+
+
+def _backfill(backfill: Backfill) -> Iterator[Text]:
+    if backfill.gifts:
+        yield Text(
+            f"Backfill: {backfill.gifts:,} gifts ({_sums(backfill.amounts)}) were made while their campaign did not"
+            " sync, and it syncs again; marts.backfill_candidates lists them"
+        )
+
+
+def _suggestion(suggestion: str | None) -> Iterator[Text]:
+    if suggestion:
+        yield Text(suggestion)
+
+
+def _sums(sums: Iterable[Money]) -> str:
+    return ", ".join(f"{money(one.amount)} {one.currency or ''}".rstrip() for one in sums)
 
 
 def _reads(reads: tuple[Read, ...]) -> Iterator[Text]:

@@ -39,6 +39,24 @@ CREATE TABLE marts.recon_exceptions AS SELECT * FROM (VALUES
     ('hill', 'gift', 'missing', 'error', 70.00, 'open', 'Look into the import tool.')
 ) AS t(organization, entity, code, severity, amount_at_stake, state, recommended_action);
 ALTER TABLE marts.recon_exceptions ALTER amount_at_stake TYPE DECIMAL(18, 2);
+CREATE TABLE marts.recon_daily_totals AS SELECT * FROM (VALUES
+    ('river', DATE '2026-02-27', 'One', 'USD', 0.00, true),
+    ('river', DATE '2026-02-27', 'Two', 'USD', -1200.50, false),
+    ('river', DATE '2026-02-28', 'One', 'USD', 250.00, false),
+    ('river', DATE '2026-02-28', 'One', NULL, 3.00, false),
+    ('river', DATE '2026-03-01', 'One', 'USD', 0.00, NULL),
+    ('river', DATE '2026-02-26', 'One', 'USD', 0.00, true),
+    ('brook', DATE '2026-02-26', 'One', 'USD', 9.00, false)
+) AS t(organization, gift_date, campaign, currency, unexplained_amount, is_balanced);
+ALTER TABLE marts.recon_daily_totals ALTER unexplained_amount TYPE DECIMAL(18, 2);
+CREATE TABLE marts.backfill_candidates AS SELECT * FROM (VALUES
+    ('river', 40.00, 'EUR'), ('river', 1000.00, 'USD'), ('river', 2.00, 'USD'), ('brook', 7.00, 'USD')
+) AS t(organization, raise_amount, currency);
+ALTER TABLE marts.backfill_candidates ALTER raise_amount TYPE DECIMAL(18, 2);
+CREATE TABLE marts.link_key_discovery AS SELECT * FROM (VALUES
+    ('river', true, 20, 'Look at "Stripe".'), ('river', false, 90, NULL), ('river', true, 19, 'Look at less.'),
+    ('brook', true, 30, 'Look elsewhere.')
+) AS t(organization, suggested, agreeing_records, suggestion);
 CREATE TABLE marts.load_audit AS SELECT * FROM (VALUES
     ('river', 'raise', 'gifts', true, 100, 100, NULL, TIMESTAMPTZ '2026-02-01 06:00:00+00'),
     ('river', 'raise', 'gifts', true, 120, 120, NULL, TIMESTAMPTZ '2026-03-01 06:00:00+00'),
@@ -96,6 +114,29 @@ def test_the_worst_open_cause_comes_first_with_what_to_do(published: Path) -> No
     assert summary.causes[0].recommended_action == "Look into the import tool."
 
 
+def test_days_out_of_balance_are_one_line(shown: str) -> None:
+    assert line_with(shown, "Days:") == (
+        "Days: 1 of 3 balance between Raise and CRM+; 2 do not, the latest 2026-02-28, by 1,450.50 USD, 3.00 in all"
+    )
+
+
+def test_what_can_be_backfilled_and_looked_at_is_told(shown: str) -> None:
+    assert "Backfill: 3 gifts (1,002.00 USD, 40.00 EUR)" in " ".join(shown.split())
+    assert line_with(shown, "Stripe") == 'Look at "Stripe".'
+    assert "Look at less." not in shown
+
+
+def test_nothing_is_said_of_days_without_crm_plus(published: Path) -> None:
+    with duckdb.connect(str(published)) as connection:
+        connection.execute(
+            "UPDATE marts.recon_daily_totals SET is_balanced = NULL; DELETE FROM marts.backfill_candidates"
+        )
+    console = Console(file=io.StringIO(), width=160)
+    show(Settings(published_path=published), console)
+    assert isinstance(console.file, io.StringIO)
+    assert not {"Days:", "Backfill:"} & set(console.file.getvalue().split())
+
+
 def test_only_the_latest_read_of_a_resource_counts(shown: str) -> None:
     assert "1 of 1 resources read completely, last 2026-03-01 06:00 UTC" in line_with(shown, "raise:")
     assert "7 of 9 rows: CRM+ fails on contacts." in line_with(shown, "contacts:")
@@ -117,7 +158,15 @@ def test_as_json_for_scripts(published: Path, monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setenv("PUBLISHED_PATH", str(published))
     summary(Format.JSON)
     (found,) = json.loads(capsys.readouterr().out)
-    assert list(found) == ["organization", "entities", "exceptions", "causes", "reads", "event_types"]
+    assert list(found) == [
+        "organization", "entities", "exceptions", "causes", "reads", "event_types", "days", "backfill", "suggestion",
+    ]  # fmt: skip
+    assert found["days"] == {
+        "compared": 3,
+        "unbalanced": 2,
+        "latest_unbalanced": "2026-02-28",
+        "unexplained": [{"amount": "1450.50", "currency": "USD"}, {"amount": "3.00", "currency": None}],
+    }
     gifts = found["entities"][1]
     assert (gifts["name"], gifts["as_of"]) == ("gift", "2026-03-01T06:00:00Z")
     assert gifts["statuses"][0] == {
