@@ -18,7 +18,7 @@ import pytest
 PROJECT = Path(__file__).parents[2] / "transform"
 
 RESOURCES = {
-    "raw_raise": "campaigns segments projects donors recurring_gifts gifts webhooks webhook_logs",
+    "raw_raise": "campaigns segments projects donors recurring_gifts gifts webhooks webhook_logs webhook_log_payloads",
     "raw_crm_plus": "organization campaigns projects contacts recurring_gifts gifts",
 }
 OPERATIONS = "read_progress load_audit quarantined_records schema_drift connections"
