@@ -1,8 +1,9 @@
 """What the entries of a log tell only when each is asked for by itself: the payloads of webhook deliveries.
 
 Each costs a request, so a run asks for a limited number, the newest first, and later runs go on with what is left.
-What came of it stands in `outcome`, so that nothing is asked for ever: `read`; `absent` (404, no longer retained);
-`refused` (403) and `failed` (anything else), which are tried again in later runs, three times in all.
+What came of it stands in `outcome`, so that nothing is asked for ever: `read`; `withheld` (the entry came without its
+payload); `absent` (404, no longer retained); `refused` (403) and `failed` (anything else), which are tried again in later
+runs, three times in all.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ingestion import warehouse
 from ingestion.errors import PermissionRefused, ResourceAbsent, SourceError
 from ingestion.pages import Page
 
-READ, ABSENT, REFUSED, FAILED = "read", "absent", "refused", "failed"
+READ, WITHHELD, ABSENT, REFUSED, FAILED = "read", "withheld", "absent", "refused", "failed"
 
 _MOST_ATTEMPTS = 3
 _MOST_FAILED_IN_A_ROW = 3
@@ -103,7 +104,7 @@ def answered(ask: Callable[[LogEntry], str], waiting: Waiting, rows: str, listed
         told: dict[str, Any] = {}
         try:
             told = _told(ask(entry))
-            outcome = READ
+            outcome = READ if "payLoad" in told else WITHHELD
         except PermissionRefused:
             outcome = REFUSED
         except ResourceAbsent:

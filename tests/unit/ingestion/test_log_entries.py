@@ -245,6 +245,13 @@ def test_a_refused_token_ends_it_and_what_came_before_is_kept(log: Log, warehous
     assert set(payloads(warehouse)) == {3}
 
 
+def test_an_entry_without_its_payload_is_no_empty_payload(log: Log, warehouse: Path) -> None:
+    log.entries = {1: (31, None), 2: (31, None)}
+    log.answers = {1: _json({"id": 1, "eventType": 10})}
+    assert run(log, warehouse).is_complete
+    assert payloads(warehouse) == {1: ("withheld", 1, None), 2: ("read", 1, None)}
+
+
 def test_no_budget_asks_for_nothing(log: Log, warehouse: Path) -> None:
     log.entries = {1: (31, "{}")}
     assert run(log, warehouse, most=0).is_complete
