@@ -2,8 +2,8 @@
 
 Each costs a request, so a run asks for a limited number, the newest first, and later runs go on with what is left.
 What came of it stands in `outcome`, so that nothing is asked for ever: `read`; `withheld` (the entry came without its
-payload); `absent` (404, no longer retained); `refused` (403) and `failed` (anything else), which are tried again in later
-runs, three times in all.
+payload); `absent` (404, no longer retained); `refused` (403) and `failed` (anything else), which are tried again in
+later runs, three times in all.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What it costs to fold the delivery log: a large one from nothing, then the increment of a day.
 
-Run it with `python -m tests.bench_events`. The rows are made by DuckDB; time and memory are those of dbt, in a process of
-its own, with each model's share.
+Run it with `python -m tests.bench_events`. The rows are made by DuckDB; time and memory are those of dbt, in a process
+of its own, with each model's share.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ labels as (
         field,
         value,
         folded_label,
-        arg_max(label, observations) as label,
+        list(label order by observations desc, label asc)[1] as label,
         cast(sum(observations) as bigint) as observations,
         min(first_observed_at) as first_observed_at,
         max(last_observed_at) as last_observed_at
@@ -106,7 +106,7 @@ values_seen as (
         field,
         value,
         case when value is null then folded_label end as word,
-        arg_max(label, observations) as label,
+        (list(label order by observations desc, label asc) filter (where label is not null))[1] as label,
         cast(sum(observations) as bigint) as observations,
         count(distinct folded_label) as label_count,
         min(first_observed_at) as first_observed_at,

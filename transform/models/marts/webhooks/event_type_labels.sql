@@ -37,7 +37,7 @@ labels as (
         organization,
         event_type,
         folded_label,
-        arg_max(observed_label, row(observations, observed_label)) as label,
+        list(observed_label order by observations desc, observed_label asc)[1] as label,
         cast(sum(observations) as bigint) as observations,
         min(first_observed_at) as first_observed_at,
         max(last_observed_at) as last_observed_at
@@ -53,7 +53,9 @@ observed_types as (
         count(folded_label) as label_count,
         min(first_observed_at) as first_observed_at,
         max(last_observed_at) as last_observed_at,
-        arg_max(label, row(observations, folded_label)) filter (where folded_label is not null) as observed_label,
+        (
+            list(label order by observations desc, folded_label asc) filter (where folded_label is not null)
+        )[1] as observed_label,
         list(
             {
                 'label': label,
