@@ -105,7 +105,7 @@ class _Place:
     def marts(self) -> dict[str, list[tuple[Any, ...]]]:
         """Everything but which build wrote it."""
         return {
-            mart: self.query(f"select columns(c -> c != 'computed_at') from marts.{mart} order by organization, all")
+            mart: self.query(f"select columns(lambda c: c != 'computed_at') from marts.{mart} order by all")
             for mart in MARTS
         }
 
