@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from .clock import DAY, iso_day, iso_z
+from .clock import DAY, iso_day, iso_z, varied
 from .world.organization import ALL_EVENTS, RECOMMENDED_EVENTS
 from .world.records import Delivery
 from .world.state import World
@@ -44,7 +44,7 @@ class _Event:
     @property
     def seen(self) -> tuple[int, int]:
         """When it came, ties by the order of the log."""
-        return min(row.created for row in self.attempts), min(row.id for row in self.attempts)
+        return min(_logged_at(row) for row in self.attempts), min(row.id for row in self.attempts)
 
     @property
     def version(self) -> tuple[int, tuple[int, int]]:
@@ -88,10 +88,12 @@ def _folded(world: World) -> list[_Event]:
     dated = defaultdict(list)
     for (event_type, context_id, modified), event in groups.items():
         if modified is not None:
-            dated[event_type, context_id].append((min(row.created for row in event.attempts), modified, event))
+            dated[event_type, context_id].append((event.seen[0], modified, event))
     for row in unread:
         nearest = min(
-            dated[row.event_type, row.context_id], key=lambda each: (abs(row.created - each[0]), each[1]), default=None
+            dated[row.event_type, row.context_id],
+            key=lambda each: (abs(_logged_at(row) - each[0]), each[1]),
+            default=None,
         )
         key = (row.event_type, row.context_id, None)
         event = nearest[2] if nearest else groups.setdefault(key, _Event(row.event_type, row.context_id, None, []))
@@ -111,7 +113,7 @@ def _place(of_record: list[_Event]) -> None:
 
 
 def _row(event: _Event) -> dict[str, Any]:
-    delivered = [row.created for row in event.attempts if _is_delivered(row)]
+    delivered = [_logged_at(row) for row in event.attempts if _is_delivered(row)]
     kind = {True: "recurring", False: "one_time", None: None}[event.is_recurring]
     return {
         "event_type": event.event_type,
@@ -134,7 +136,7 @@ def health(world: World) -> list[dict[str, Any]]:
     keys = {row.id: number for number, event in enumerate(_folded(world)) for row in event.attempts}
     by_day: dict[tuple[int, str], list[Delivery]] = defaultdict(list)
     for row in logged(world):
-        by_day[row.webhook_id, iso_day(row.created // DAY)].append(row)
+        by_day[row.webhook_id, iso_day(_logged_at(row) // DAY)].append(row)
     answer = []
     for (webhook_id, day), rows in sorted(by_day.items()):
         failures = Counter(str(row.http_status or "no answer") for row in rows if not _is_delivered(row))
@@ -166,6 +168,13 @@ def coverage(world: World) -> list[dict[str, Any]]:
             }
         )
     return answer
+
+
+def _logged_at(row: Delivery) -> int:
+    """When an attempt was made, as exactly as the log tells."""
+    shown = _milliseconds(varied(row.created, row.id))
+    assert shown is not None
+    return shown
 
 
 def _is_delivered(row: Delivery) -> bool:

@@ -118,7 +118,9 @@ def _compare(place: _Place, truth: dict[str, Any]) -> int:
     selected = ", ".join(_AT.format(column) if column.endswith("_at") else column for column in columns)
     events = place.query(f"select {selected} from marts.webhook_events")
     expected = [tuple(_trimmed(row[column]) for column in columns) for row in truth["webhook_events"]]
-    assert sorted(events, key=str) == sorted(expected, key=str)
+    differences = sorted(set(events) ^ set(expected), key=str)
+    assert not differences, differences[:6]
+    assert len(events) == len(expected)
 
     health = place.query(
         """

@@ -155,7 +155,7 @@ select
     seen_in,
     first_seen_at,
     last_seen_at,
-    greatest(cast(epoch(as_of - first_seen_at) / 3600 as bigint), 0) as age_hours,
+    case when as_of is not null then greatest((epoch_us(as_of) - epoch_us(first_seen_at)) // 3600000000, 0) end as age_hours,
     status,
     case status when 'missing' then 'error' when 'probably_deleted' then 'warn' end as severity,
     case status
