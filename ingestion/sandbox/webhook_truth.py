@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from .clock import DAY, iso_day, iso_z, varied
@@ -18,6 +18,7 @@ from .world.state import World
 
 _ACTIONS = ("create", "update", "delete")
 _CANCELLED = 22
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -201,4 +202,4 @@ def _milliseconds(stamp: str | None) -> int | None:
         instant = datetime.strptime(stamp, "%m/%d/%Y %I:%M:%S %p") if "/" in stamp else datetime.fromisoformat(stamp)
     except ValueError:
         return None
-    return int((instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp() * 1000 + 1e-3)
+    return ((instant if instant.tzinfo else instant.replace(tzinfo=UTC)) - _EPOCH) // timedelta(milliseconds=1)
