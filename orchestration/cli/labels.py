@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ingestion.settings import load_settings
 from orchestration.cli.formats import TabularFormat, write_csv, write_json
-from orchestration.cli.terminal import terminal
+from orchestration.cli.terminal import table, terminal
 from orchestration.labels import FIELDS, EventTypeLabels, event_type_labels
 
 _STYLES = {"confirmed": "green", "contradicted": "red", "ambiguous": "yellow", "undocumented": "yellow"}
@@ -40,15 +39,15 @@ def show(found: Iterable[EventTypeLabels], console: Console) -> None:
     for organization, of_organization in groupby(found, key=lambda each: each.organization):
         console.print()
         console.rule(Text(organization, "bold"), align="left")
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        table.add_column("type", justify="right")
-        table.add_column("status")
-        table.add_column("seen in the log", overflow="fold")
-        table.add_column("rows", justify="right")
-        table.add_column("hypothesis", overflow="fold")
-        table.add_column("next step", overflow="fold")
+        shown = table("")
+        shown.add_column("type", justify="right")
+        shown.add_column("status")
+        shown.add_column("seen in the log", overflow="fold")
+        shown.add_column("rows", justify="right")
+        shown.add_column("hypothesis", overflow="fold")
+        shown.add_column("next step", overflow="fold")
         for each in of_organization:
-            table.add_row(
+            shown.add_row(
                 str(each.event_type),
                 Text(each.status, _STYLES.get(each.status, "")),
                 Text(_seen(each)),
@@ -56,7 +55,7 @@ def show(found: Iterable[EventTypeLabels], console: Console) -> None:
                 each.hypothesis_label or "",
                 Text(each.next_step),
             )
-        console.print(table)
+        console.print(shown)
 
 
 def _seen(each: EventTypeLabels) -> str:
