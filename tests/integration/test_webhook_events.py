@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
 from ingestion.sandbox import Handle, running
 
@@ -41,9 +42,9 @@ for source in SOURCES:
 """
 
 
-def test_events_are_as_they_happened_whatever_of_them_can_be_read(tmp_path: Path) -> None:
-    for number, options in enumerate(OPTIONS):
-        assert compared(tmp_path / str(number), seed=number + 1, **options) > 500
+@pytest.mark.parametrize("number", range(len(OPTIONS)))
+def test_events_are_as_they_happened_whatever_of_them_can_be_read(tmp_path: Path, number: int) -> None:
+    assert compared(tmp_path / "place", seed=number + 1, **OPTIONS[number]) > 500
 
 
 def compared(folder: Path, seed: int, **options: Any) -> int:
