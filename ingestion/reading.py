@@ -20,6 +20,7 @@ import pyarrow as pa
 from ingestion import operations, warehouse
 from ingestion.columns import ORGANIZATION, Column, Resource, arrow_schema
 from ingestion.errors import SourceError
+from ingestion.log_entries import Waiting
 from ingestion.plan import Mode, ReadProgress
 from ingestion.resource_reading import Client, Outcome, ResourceReading, progress_from, progress_row
 from ingestion.rows import RowReader
@@ -151,6 +152,7 @@ class Reading:
             settings=self.settings,
             full=self.full,
             hints=self._changed_keys(resource),
+            waiting=self._waiting_entries(resource),
             refused=self._stopped_by,
         )
         self._readings[resource.name] = reading
@@ -162,6 +164,21 @@ class Reading:
         family = getattr(resource, "event_family", None)
         log = next((reading for reading in self._readings.values() if reading.events), None)
         return tuple(log.events.get(family, ())) if log and family else ()
+
+    def _waiting_entries(self, resource: Resource) -> Waiting | None:
+        """The entries of a log that a resource is to ask for one by one: those of this reading, and what is left."""
+        log = getattr(resource, "entries_of", None)
+        if log is None:
+            return None
+        return Waiting(
+            self._readings[log].entries if log in self._readings else (),
+            warehouse_path=self.settings.warehouse_path,
+            dataset=self.dataset,
+            log=log,
+            told=resource.name,
+            organization=self.organization,
+            most=self.settings.webhook_payloads_per_run,
+        )
 
     def _tell(self, outcome: Outcome, *, is_finished: bool) -> None:
         if self.progress:

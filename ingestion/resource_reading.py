@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from ingestion.columns import Resource
 from ingestion.coverage import Coverage, Range
 from ingestion.errors import SourceError
 from ingestion.http import ReadClient
+from ingestion.log_entries import LogEntry, Waiting
 from ingestion.pages import BEGINNING, Page, Position, prefetched
 from ingestion.plan import Mode, ReadProgress, plan
 from ingestion.rows import RowReader
@@ -39,6 +41,8 @@ class Client(Protocol):
     def changes(self, resource: Any, since: datetime) -> Iterator[Page] | None: ...
 
     def singles(self, resource: Any, keys: Iterable[int]) -> Iterator[Page]: ...
+
+    def entries(self, resource: Any, waiting: Waiting) -> Iterator[Page]: ...
 
     def count(self, resource: Any) -> int | None: ...
 
@@ -83,6 +87,7 @@ class ResourceReading:
         settings: Settings,
         full: bool = False,
         hints: tuple[int, ...] = (),
+        waiting: Waiting | None = None,
         refused: SourceError | None = None,
     ) -> None:
         self.resource = resource
@@ -91,12 +96,16 @@ class ResourceReading:
         self.is_finished = False
         self.stopped_by: SourceError | None = refused
         self.events: dict[int, dict[int, None]] = {}
+        self.entries: list[LogEntry] = []
+        """The newest entries of a log that this reading brought, as many of each log as a run may ask for."""
         self.outcome = Outcome(resource.name, settings.now())
         self._client = client
         self._source = source
         self._settings = settings
         self._full = full
         self._hints = hints
+        self._waiting = waiting
+        self._noted: Counter[int] = Counter()
         self._gaps: list[tuple[int | None, int | None]] = []
         self._holes = 0
         self._sliced = 0
@@ -140,6 +149,8 @@ class ResourceReading:
         now, progress = self._settings.now(), self.progress
         if getattr(self.resource, "newest_first", False):
             yield from self._log()
+        elif self._waiting:
+            yield from self._entries(self._waiting)
         else:
             since = progress.watermark - _OVERLAP if progress.watermark else None
             changes = self._client.changes(self.resource, since) if since else None
@@ -237,12 +248,24 @@ class ResourceReading:
         for page in self._client.pages(self.resource):
             is_known_ground = bool(page.ids) and self.rows.is_known(page.ids)
             table = self._read([page])
-            self._note_events(table)
+            if table.num_rows:
+                self._note_events(table)
             yield table
             if to_known_ground and is_known_ground:
                 break
         self.progress = replace(self.progress, swept_at=began)
         self.outcome.is_complete = True
+
+    def _entries(self, waiting: Waiting) -> Iterator[pa.Table | None]:
+        """What entries of a log tell only one by one: the newest that were not asked for yet, within a budget."""
+        self.outcome.mode = Mode.INCREMENTAL.value
+        for batch in _batches(self._client.entries(self.resource, waiting)):
+            yield self._read(batch)
+            yield None
+        self.outcome.mode_reason = waiting.account
+        if waiting.stopped_by:
+            raise waiting.stopped_by
+        self.outcome.is_complete = not waiting.is_broken
 
     def _range(self, part: Range, at: datetime, *, at_most: int | None = None) -> Iterator[pa.Table | None]:
         """The rows of a range. Notes after each batch how far it has come and what is missing there."""
@@ -306,6 +329,10 @@ class ResourceReading:
         for kind, key in zip(table["event_type"].to_pylist(), table["context_id"].to_pylist(), strict=True):
             if kind is not None and key and key.isdecimal():
                 self.events.setdefault(kind // 10, {})[int(key)] = None
+        for key, log in zip(table["id"].to_pylist(), table["webhook_id"].to_pylist(), strict=True):
+            if log is not None and self._noted[log] < self._settings.webhook_payloads_per_run:
+                self._noted[log] += 1
+                self.entries.append(LogEntry(key, log))
 
     def _present(self, gone: list[int]) -> int:
         """How many rows there are, as far as this reading and the ones before it know."""

@@ -153,6 +153,8 @@ class Settings(BaseSettings):
     full_sweep_every_days: int = Field(7, ge=1)
     commit_every_rows: int = Field(250_000, ge=1)
     """How many new or changed rows are loaded at a time; a reading that is killed goes on behind the last ones."""
+    webhook_payloads_per_run: int = Field(200, ge=0)
+    """How many payloads of webhook deliveries a run asks for, of each organization: each costs a request."""
     alert_webhook_url: SecretStr | None = None
     tieout_now: Annotated[datetime, AfterValidator(_aware)] | None = None
     pii_mode: PiiMode = PiiMode.KEEP

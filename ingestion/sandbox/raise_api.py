@@ -200,6 +200,7 @@ class RaiseApi:
         id = request.path_params["id"]
         if id not in self._world.webhooks:
             raise _not_found()
+        self._may_read_log(id)
         deliveries = self._world.deliveries
         ids = deliveries.derived(("webhook", id), lambda: [row.id for row in deliveries if row.webhook_id == id])
         return self._list(self._log, self._paging(request), ids)
@@ -279,9 +280,16 @@ class RaiseApi:
 
     async def _one_delivery(self, request: Request) -> Response:
         row = self._world.deliveries.get(request.path_params["log_id"])
-        if row is None or row.webhook_id != request.path_params["id"]:
+        webhook_id, options = request.path_params["id"], self._world.options
+        self._may_read_log(webhook_id)
+        if row is None or row.webhook_id != webhook_id:
             raise _not_found()
-        return Response(encode({**delivery_row(row), "payLoad": row.payload}), media_type=JSON)
+        payload = {} if options.withholds_payloads else {"payLoad": row.payload}
+        return Response(encode({**delivery_row(row), **payload}), media_type=JSON)
+
+    def _may_read_log(self, webhook_id: int) -> None:
+        if webhook_id in self._world.options.forbidden_logs:
+            raise ProblemError(403, "Forbidden", "The token may not read the log of this webhook.")
 
     # Structured queries
 

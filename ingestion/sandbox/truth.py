@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from .clock import HOUR, iso_z, local_day
-from .world.events import EVIDENCE, LABELS
+from .webhook_truth import coverage, events, health, logged
+from .world.events import EVIDENCE
 from .world.organization import ALL_EVENTS
 from .world.records import APPROVED, BY_AGE, BY_CAMPAIGN, CrmGift, Gift, Schedule
 from .world.state import World
@@ -61,6 +63,9 @@ def truth(world: World) -> dict[str, Any]:
             if row.situation == "orphan"
         },
         "event_types": _event_types(world),
+        "webhook_events": events(world),
+        "webhook_health": health(world),
+        "webhook_coverage": coverage(world),
     }
 
 
@@ -149,17 +154,23 @@ def _schedules(world: World) -> dict[str, dict[str, Any]]:
 
 
 def _event_types(world: World) -> dict[str, dict[str, Any]]:
-    observations = dict.fromkeys(ALL_EVENTS, 0)
-    for delivery in world.deliveries:
-        observations[delivery.event_type] = observations.get(delivery.event_type, 0) + 1
+    labels: dict[int, Counter[str]] = {event_type: Counter() for event_type in ALL_EVENTS}
+    for delivery in logged(world):
+        labels.setdefault(delivery.event_type, Counter())[delivery.label] += 1
     answer: dict[str, dict[str, Any]] = {}
-    for event_type, count in sorted(observations.items()):
-        labels = LABELS.get(event_type, ())
-        folded = {"".join(label.split()).lower() for label in labels}
+    for event_type, seen in sorted(labels.items()):
+        folded: Counter[str] = Counter()
+        for label, count in seen.items():
+            folded[_fold(label)] += count
+        ranked = sorted(seen, key=lambda label: (-folded[_fold(label)], _fold(label), -seen[label], label))
         answer[str(event_type)] = {
             "status": EVIDENCE[event_type],
-            "observed_label": labels[0] if labels else None,
-            "observations": count,
+            "observed_label": ranked[0].strip() if ranked else None,
+            "observations": seen.total(),
             "label_count": len(folded),
         }
     return answer
+
+
+def _fold(label: str) -> str:
+    return "".join(label.split()).lower()

@@ -12,6 +12,7 @@ from ingestion.envelope import page_of
 from ingestion.errors import SourceError
 from ingestion.http import Patience, ReadClient
 from ingestion.ladder import Ladder
+from ingestion.log_entries import Waiting
 from ingestion.pages import BEGINNING, Page, Position, keyset_pages, offset_pages
 from ingestion.settings import Organization
 from ingestion.virtuous_crm_plus.resources import ORGANIZATION, CrmPlusResource
@@ -90,6 +91,10 @@ class CrmPlusClient:
 
     def singles(self, resource: CrmPlusResource, keys: Iterable[int]) -> Iterator[Page]:
         """CRM+ tells what was modified, so no row need be fetched by itself."""
+        return iter(())
+
+    def entries(self, resource: CrmPlusResource, waiting: Waiting) -> Iterator[Page]:
+        """CRM+ keeps no log whose entries tell more by themselves."""
         return iter(())
 
     def count(self, resource: CrmPlusResource) -> int | None:

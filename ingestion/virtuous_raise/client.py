@@ -9,9 +9,10 @@ from ingestion.envelope import page_of
 from ingestion.errors import RequestRejected, ResourceAbsent
 from ingestion.http import Patience, ReadClient
 from ingestion.ladder import Ladder
+from ingestion.log_entries import Waiting, answered
 from ingestion.pages import BEGINNING, Page, Position, offset_pages
 from ingestion.settings import Organization
-from ingestion.virtuous_raise.resources import RaiseResource
+from ingestion.virtuous_raise.resources import WEBHOOK_LOGS, RaiseResource
 
 ROWS = "items"
 _MOST_PER_PAGE = 1000
@@ -67,6 +68,13 @@ class RaiseClient:
             except ResourceAbsent:
                 continue
             yield page_of("Raise", resource, ROWS, f'{{"{ROWS}":[{row}]}}')
+
+    def entries(self, resource: RaiseResource, waiting: Waiting) -> Iterator[Page]:
+        """Single entries of a log, each as a page of its own that tells what came of asking for it."""
+        known = {column.wire for column in WEBHOOK_LOGS.columns} | {"payLoad"}
+        return answered(
+            lambda entry: self.http.get(resource.path.format(entry.log, entry.id)), waiting, ROWS, listed=known
+        )
 
     def count(self, resource: RaiseResource) -> int | None:
         """How many rows the collection has."""

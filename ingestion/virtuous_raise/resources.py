@@ -37,6 +37,9 @@ class RaiseResource(Resource):
     newest_first: bool = False
     """A log: read from its newest entry to known ground."""
 
+    entries_of: str | None = None
+    """The log of whose entries this holds what each tells only when it is asked for by itself."""
+
 
 DONORS = RaiseResource(
     "donors",
@@ -165,5 +168,26 @@ WEBHOOK_LOGS = RaiseResource(
     newest_first=True,
 )
 
-# The delivery log comes before what it speaks of: it says which rows to fetch again.
-RESOURCES = (WEBHOOKS, WEBHOOK_LOGS, CAMPAIGNS, SEGMENTS, PROJECTS, DONORS, RECURRING_GIFTS, GIFTS)
+# `outcome` and `attempts` are ours: see log_entries.py.
+WEBHOOK_LOG_PAYLOADS = RaiseResource(
+    "webhook_log_payloads",
+    "/api/Webhook/{}/log/{}",
+    declare(integer="id webhookId attempts", text="outcome payLoad"),
+    secrets=frozenset({"securityToken"}),
+    keeps_vanished=True,
+    entries_of=WEBHOOK_LOGS.name,
+)
+
+# The delivery log comes before what it speaks of: it says which rows to fetch again. The payloads come last: each costs
+# a request, and nothing else is to wait for them.
+RESOURCES = (
+    WEBHOOKS,
+    WEBHOOK_LOGS,
+    CAMPAIGNS,
+    SEGMENTS,
+    PROJECTS,
+    DONORS,
+    RECURRING_GIFTS,
+    GIFTS,
+    WEBHOOK_LOG_PAYLOADS,
+)

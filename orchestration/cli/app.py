@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ingestion.errors import SettingsError, TieoutError
-from orchestration.cli import demo, dev, doctor, exceptions, run, sandbox, summary
+from orchestration.cli import demo, dev, doctor, exceptions, labels, run, sandbox, summary
 from orchestration.cli.terminal import say_error
 
 FAILED, WRONG_USAGE = 1, 2
@@ -23,7 +23,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run.run, doctor.doctor, summary.summary, exceptions.exceptions, sandbox.sandbox, demo.demo, dev.dev):
+for command in (
+    run.run,
+    doctor.doctor,
+    summary.summary,
+    exceptions.exceptions,
+    labels.labels,
+    sandbox.sandbox,
+    demo.demo,
+    dev.dev,
+):
     app.command()(command)
 
 

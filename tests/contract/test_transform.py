@@ -18,7 +18,7 @@ import pytest
 PROJECT = Path(__file__).parents[2] / "transform"
 
 RESOURCES = {
-    "raw_raise": "campaigns segments projects donors recurring_gifts gifts webhooks webhook_logs",
+    "raw_raise": "campaigns segments projects donors recurring_gifts gifts webhooks webhook_logs webhook_log_payloads",
     "raw_crm_plus": "organization campaigns projects contacts recurring_gifts gifts",
 }
 OPERATIONS = "read_progress load_audit quarantined_records schema_drift connections"
@@ -51,6 +51,15 @@ COLUMNS = {
     "campaign_sync_windows": "organization campaign_id can_sync valid_from valid_to evidence",
     "event_type_labels": """organization event_type resource_family action hypothesis_label observed_label observations
         label_count first_observed_at last_observed_at status""",
+    "enum_labels": """organization field value label observations label_count first_observed_at last_observed_at
+        mapped_to""",
+    "webhook_events": """organization event_key event_type label resource_family action context_id occurred_at
+        modified_at attempts first_attempt_at delivered_at is_delivered is_out_of_order is_latest_for_record
+        effective_action donation_kind payload""",
+    "webhook_delivery_health": """organization webhook_id day attempts events delivered_share failures_by_status
+        last_success_at last_failure_at last_failure_response""",
+    "webhook_subscription_coverage": "organization event_type active_webhooks is_recommended is_gap",
+    "records_missing_from_warehouse": "organization entity record_id age_hours status severity",
     "load_audit": """organization source resource run_id mode started_at finished_at is_complete rows_read api_total
         rows_new rows_changed rows_deleted rows_quarantined requests retries throttled_seconds watermark""",
     "quarantined_records": """organization source resource record_id error raw_text first_seen_at last_seen_at attempts
@@ -70,6 +79,7 @@ DEFAULTS: dict[str, Any] = {
     "raise_transaction_sources": ["RaiseDonors", "Raise", "Virtuous Raise", "Legacy RaiseDonors"],
     "transaction_id_fields": ["id"],
     "include_test_mode": False,
+    "recommended_event_types": [10, 11, 20, 21, 22, 30, 31],
 }
 
 STATUSES = {

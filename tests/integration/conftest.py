@@ -80,6 +80,8 @@ def workplaces(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Handle], W
             "HOME": str(folder / "home"),
             "DAGSTER_HOME": str(folder / "data/dagster"),
             **sandbox.env(),
+            # Enough for a small organization: with payloads left to read, no run is like the one before.
+            "WEBHOOK_PAYLOADS_PER_RUN": "1000",
         }
         Path(environment["HOME"]).mkdir()
         return Workplace(folder, environment)

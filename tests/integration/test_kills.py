@@ -31,6 +31,7 @@ def ingest(place: Workplace) -> subprocess.Popen[bytes]:
         env=place.environment
         | {
             "COMMIT_EVERY_ROWS": "600",
+            "WEBHOOK_PAYLOADS_PER_RUN": "10000",
             "WAREHOUSE_PATH": str(place.warehouse),
             "PUBLISHED_PATH": str(place.published),
         },

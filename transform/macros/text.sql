@@ -16,6 +16,12 @@
 {%- endmacro %}
 
 
+{#- A label as it is compared: without case and spaces of any kind. -#}
+{% macro fold_label(expression) -%}
+    regexp_replace(lower({{ expression }}), '[\s\p{Z}]+', '', 'g')
+{%- endmacro %}
+
+
 {#- Whether a text is one of the values of a setting, without case and outer space. Null is not. -#}
 {% macro is_in_setting(expression, setting) -%}
     {%- set values = [] -%}

@@ -34,6 +34,7 @@ class Changes:
             self._plan(to)
         world.play_until(to)
         self._log.write()
+        self._log.forget()
         for campaign in world.campaigns:
             world.campaigns.touch(campaign.id)
 

@@ -42,7 +42,7 @@ EVIDENCE = {
     22: "confirmed",
     30: "confirmed",
     31: "ambiguous",
-    32: "confirmed",
+    32: "ambiguous",
     40: "contradicted",
     41: "confirmed",
     42: "unobserved",
@@ -53,6 +53,21 @@ EVIDENCE = {
     99: "undocumented",
 }
 """What a log with all of LABELS proves about each event type."""
+
+RENAMED = {32: (START - 87 * HOUR - HOUR // 2, "Donor Deleted"), 60: (START - 36 * HOUR, "Registration Created")}
+"""Event types that have another label from an instant on."""
+
+PING = 99
+
+_HOSTILE = (
+    "'; drop table gifts; -- \u0000 \u202e",
+    "[" * 5_000,
+    '[{"id": 1, "modifiedDate": "2026-01-01T00:00:00Z"}]',
+    '{"id": {"id": 1}, "modifiedDate": "9999-99-99"}',
+    '"a text"',
+    "12",
+)
+"""Payloads that mean nothing, or harm."""
 
 HISTORY = 14 * DAY
 """How far back the log reaches when a world begins,"""
@@ -85,7 +100,8 @@ class EventLog:
         count = self._fired.get(event_type, 0)
         self._fired[event_type] = count + 1
         labels = LABELS[event_type]
-        label = labels[count % len(labels)]
+        renamed_at, new_label = RENAMED.get(event_type, (None, ""))
+        label = new_label if renamed_at is not None and at >= renamed_at else labels[count % len(labels)]
         payload = self._payload(event_type, count, at, resource)
         for webhook in self.world.webhooks:
             if self._wants(webhook, event_type):
@@ -110,17 +126,34 @@ class EventLog:
 
     @staticmethod
     def _payload(event_type: int, count: int, at: int, resource: dict[str, Any] | None) -> str | None:
-        """One of the three envelopes that the documentation suggests, and now and then something broken."""
+        """One of the envelopes that the documentation suggests, and now and then something broken or hostile."""
         body = resource or {"id": None}
+        if event_type == PING:
+            return orjson.dumps({"eventType": event_type, "filler": "x" * 1_000_000 if count == 0 else ""}).decode()
         if count % 40 == 13:
             return orjson.dumps({"eventType": event_type, "payload": body}).decode()[:90]
         if count % 40 == 26:
             return (None, "", "<html><body>Bad gateway</body></html>")[count // 40 % 3]
-        if count % 3 == 0:
+        if count % 40 == 33:
+            return _HOSTILE[count // 40 % len(_HOSTILE)]
+        if count % 4 == 0:
             return orjson.dumps({"eventType": event_type, **body}).decode()
-        if count % 3 == 1:
+        if count % 4 == 1:
             return orjson.dumps(body).decode()
+        if count % 4 == 2:
+            return orjson.dumps({"event": {"type": event_type, "payload": body}}).decode()
         return orjson.dumps({"eventType": event_type, "timestamp": varied(at, count), "payload": body}).decode()
+
+    def forget(self) -> None:
+        """Drop what is older than the log retains."""
+        world = self.world
+        if world.options.log_retention_days is None:
+            return
+        until = world.now - world.options.log_retention_days * DAY
+        for row in [row for row in world.deliveries if row.created < until]:
+            world.deliveries.remove(row.id)
+            if world.was_seen(row.created):
+                world.vanished.deliveries.append(row)
 
     def write(self) -> None:
         """Append what was fired, in the order of its instants, up to now; what comes later stays for another time."""
@@ -180,6 +213,10 @@ def log_history(log: EventLog) -> None:
         elif number % 17 == 9:
             # an update whose creation was never delivered
             log.gift(11, gift, gift.created + MINUTE)
+        elif number % 17 == 12:
+            # nothing tells which of the two was later but the log
+            log.gift(10, gift, gift.created, modified=gift.created)
+            log.gift(11, gift, gift.created + MINUTE, modified=gift.created)
         else:
             log.gift(10, gift, gift.created, modified=gift.created)
         if number % 11 == 5:
@@ -225,7 +262,7 @@ def _log_staples(log: EventLog) -> None:
         log.fire(50, page, START - (60 - number) * HOUR, resource)
         log.fire(51, page, START - (50 - number) * HOUR, resource)
         log.fire(60, 700 + number, START - (40 - number) * HOUR, {"id": 700 + number})
-        log.fire(99, number, START - (30 - number) * HOUR, None)
+        log.fire(PING, number, START - (30 - number) * HOUR, None)
     # a gift that came and went before anyone could have read it
     gone = world.gifts.ids[len(world.gifts) // 2] + 1
     while gone in world.gifts:

@@ -95,6 +95,12 @@ class Options:
     raise_take_cap: int = 500
     crm_plus_hourly_limit: int = 50_000
     crm_plus_window_seconds: float = 3600.0
+    log_retention_days: int | None = None
+    """How long the delivery log keeps its entries; for ever when nothing is said."""
+    forbidden_logs: tuple[int, ...] = ()
+    """Webhooks whose own log the token may not read."""
+    withholds_payloads: bool = False
+    """Single entries of the log come without their payload."""
     stall_seconds: float = 30.0
     """How long the `timeouts` fault keeps a request waiting."""
 
@@ -114,6 +120,7 @@ class Vanished:
     donors: dict[int, Donor] = field(default_factory=dict)
     gifts: dict[int, Gift] = field(default_factory=dict)
     schedules: dict[int, Schedule] = field(default_factory=dict)
+    deliveries: list[Delivery] = field(default_factory=list)
     unsettled_gifts: set[int] = field(default_factory=set)
     unsettled_crm_gifts: set[int] = field(default_factory=set)
 

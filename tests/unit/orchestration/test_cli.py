@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-COMMANDS = ["run", "doctor", "summary", "exceptions", "sandbox", "demo", "dev"]
+COMMANDS = ["run", "doctor", "summary", "exceptions", "labels", "sandbox", "demo", "dev"]
 
 
 @pytest.fixture
@@ -101,6 +101,7 @@ def test_what_only_reads_or_helps_loads_no_heavy_tools(tmp_path: Path, arguments
         (["summary", "--format", "xml"], 2, "--format"),
         (["exceptions"], 1, "tieout run"),
         (["exceptions", "--entity", "pledge"], 2, "--entity"),
+        (["labels"], 1, "tieout run"),
     ],
 )
 def test_an_error_is_one_line_on_stderr(tieout, arguments: list[str], code: int, said: str) -> None:

@@ -10,56 +10,63 @@ with hypotheses as (
     from {{ ref('event_types') }}
 ),
 
--- log rows that the API has dropped still count: the log is kept here longer than there
-log_rows as (
+-- log rows that the API has dropped still count: the log is kept here longer than there. Millions of rows have a few
+-- spellings: what takes time is done once for each.
+spellings as (
     select
         organization,
         event_type,
         observed_label,
-        regexp_replace(lower(observed_label), '\s+', '', 'g') as folded_label,
-        coalesce(created_at, first_extracted_at) as observed_at
+        count(*) as observations,
+        min(coalesce(created_at, first_extracted_at)) as first_observed_at,
+        max(coalesce(created_at, first_extracted_at)) as last_observed_at
     from {{ ref('stg_raise__webhook_logs') }}
     where event_type is not null
+    group by organization, event_type, observed_label
+),
+
+folded as (
+    select
+        *,
+        {{ fold_label('observed_label') }} as folded_label
+    from spellings
+),
+
+labels as (
+    select
+        organization,
+        event_type,
+        folded_label,
+        list(observed_label order by observations desc, observed_label asc)[1] as label,
+        cast(sum(observations) as bigint) as observations,
+        min(first_observed_at) as first_observed_at,
+        max(last_observed_at) as last_observed_at
+    from folded
+    group by organization, event_type, folded_label
 ),
 
 observed_types as (
     select
         organization,
         event_type,
-        count(*) as observations,
-        count(distinct folded_label) as label_count,
-        min(observed_at) as first_observed_at,
-        max(observed_at) as last_observed_at
-    from log_rows
+        cast(sum(observations) as bigint) as observations,
+        count(folded_label) as label_count,
+        min(first_observed_at) as first_observed_at,
+        max(last_observed_at) as last_observed_at,
+        (
+            list(label order by observations desc, folded_label asc) filter (where folded_label is not null)
+        )[1] as observed_label,
+        list(
+            {
+                'label': label,
+                'observations': observations,
+                'first_observed_at': first_observed_at,
+                'last_observed_at': last_observed_at
+            }
+            order by first_observed_at, label
+        ) filter (where folded_label is not null) as labels
+    from labels
     group by organization, event_type
-),
-
-spellings as (
-    select
-        organization,
-        event_type,
-        folded_label,
-        observed_label,
-        count(*) as spelling_rows,
-        sum(count(*)) over (partition by organization, event_type, folded_label) as label_rows
-    from log_rows
-    where folded_label is not null
-    group by organization, event_type, folded_label, observed_label
-),
-
-most_frequent_labels as (
-    select
-        organization,
-        event_type,
-        observed_label,
-        -- for the meaning, punctuation is no more than a space: `gift.created`
-        regexp_replace(folded_label, '[^\p{L}\p{N}]', '', 'g') as label_meaning
-    from spellings
-    qualify
-        row_number() over (
-            partition by organization, event_type
-            order by label_rows desc, folded_label asc, spelling_rows desc, observed_label asc
-        ) = 1
 ),
 
 known_types as (
@@ -83,8 +90,10 @@ described_types as (
         hypotheses.action,
         hypotheses.hypothesis_label,
         hypotheses.produced_by,
-        most_frequent_labels.observed_label,
-        most_frequent_labels.label_meaning,
+        observed_types.observed_label,
+        observed_types.labels,
+        -- for the meaning, punctuation is no more than a space: `gift.created`
+        regexp_replace(lower(observed_types.observed_label), '[^\p{L}\p{N}]', '', 'g') as label_meaning,
         coalesce(observed_types.observations, 0) as observations,
         coalesce(observed_types.label_count, 0) as label_count,
         observed_types.first_observed_at,
@@ -106,10 +115,6 @@ described_types as (
         on
             known_types.organization = observed_types.organization
             and known_types.event_type = observed_types.event_type
-    left join most_frequent_labels
-        on
-            known_types.organization = most_frequent_labels.organization
-            and known_types.event_type = most_frequent_labels.event_type
 )
 
 select
@@ -133,5 +138,6 @@ select
             then 'confirmed'
         else 'contradicted'
     end as status,
+    labels,
     produced_by
 from described_types

@@ -13,6 +13,7 @@ select
     extra_fields,
     _extracted_at as extracted_at,
     _first_extracted_at as first_extracted_at,
+    _dlt_load_id as load_id,
     _deleted_at as deleted_at,
     _deleted_at is not null as is_deleted
 from {{ source('raw_raise', 'webhook_logs') }}

@@ -1,0 +1,170 @@
+"""What it costs to fold the delivery log: a large one from nothing, then the increment of a day.
+
+Run it with `python -m tests.bench_events`. The rows are made by DuckDB; time and memory are those of dbt, in a process
+of its own, with each model's share.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import duckdb
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ingestion.columns import BOOKKEEPING, ORGANIZATION, arrow_schema
+from ingestion.operations import TABLES
+from ingestion.sources import definition
+from ingestion.virtuous_crm_plus.resources import RESOURCES as CRM_PLUS_RESOURCES
+from ingestion.virtuous_raise.resources import RESOURCES as RAISE_RESOURCES
+
+PROJECT = Path(__file__).parents[1] / "transform"
+MODELS = (
+    "int_raise__webhook_payloads",
+    "int_raise__webhook_deliveries",
+    "webhook_events",
+    "webhook_delivery_health",
+    "event_type_labels",
+    "webhook_subscription_coverage",
+    "records_missing_from_warehouse",
+)
+
+# Two webhooks get every event, one event in ten is tried twice, and a record has two events. Rows from `first` on.
+_LOGS = """
+insert into raw_raise.webhook_logs by name
+select
+    'bench' as organization,
+    row_id as id,
+    31 + row_id % 2 as webhook_id,
+    [10, 11, 10, 11, 20, 21, 30, 31, 11, 41][1 + event % 10] as event_type,
+    ['Gift Created', 'Gift Updated', 'Gift Created', 'Gift Updated', 'Recurring Gift Created', 'Recurring Gift Updated',
+        'Donor Created', 'Donor Updated', 'Gift Updated', 'Campaign Updated'][1 + event % 10] as event_type_display,
+    case when row_id % 20 < 2 then 'False' else 'True' end as success,
+    case when row_id % 20 < 2 then '500' else '200' end as http_status_code,
+    case when row_id % 20 < 2 then 'Internal Server Error' else 'OK' end as server_response,
+    cast(100000 + event // 20 * 10 + event % 10 // 2 as varchar) as context_id,
+    timestamptz '2024-01-01 00:00:00+00' + interval 12 second * row_id as created_date,
+    timestamptz '2026-03-01 00:00:00+00' as _extracted_at,
+    timestamptz '2026-03-01 00:00:00+00' as _first_extracted_at,
+    row_id as _row_hash,
+    $load as _dlt_load_id
+from (select i as row_id, i * 10 // 22 as event from range($first, $first + $rows) as rows (i))
+"""
+# A gift of about a kilobyte, in the three envelopes.
+_PAYLOADS = """
+insert into raw_raise.webhook_log_payloads by name
+select
+    organization,
+    id,
+    webhook_id,
+    1 as attempts,
+    'read' as outcome,
+    case id % 3
+        when 0 then resource
+        when 1 then '{"eventType":' || event_type || ',' || resource[2:]
+        else '{"event":{"type":' || event_type || ',"payload":' || resource || '}}'
+    end as pay_load,
+    _extracted_at,
+    _first_extracted_at,
+    id as _row_hash,
+    $load as _dlt_load_id
+from (
+    select
+        *,
+        '{"id":' || context_id || ',"recurringGiftId":null,"notes":"' || repeat('x', 900) || '","modifiedDate":"'
+        || strftime(time_bucket(interval 1 hour, created_date), '%Y-%m-%dT%H:%M:%SZ') || '"}' as resource
+    from raw_raise.webhook_logs where id >= $first
+)
+"""
+
+
+def _empty(connection: duckdb.DuckDBPyConnection) -> None:
+    for source, resources in (("raise", RAISE_RESOURCES), ("crm_plus", CRM_PLUS_RESOURCES)):
+        dataset = definition(source).name
+        connection.execute(f"create schema {dataset}")
+        columns = {resource.name: (*resource.columns, *BOOKKEEPING) for resource in resources}
+        columns |= {name: declared for name, (declared, _) in TABLES.items()}
+        for name, declared in columns.items():
+            connection.register("declared", arrow_schema((ORGANIZATION, *declared)).empty_table())
+            connection.execute(f"create table {dataset}.{name} as from declared")
+            connection.execute(f"alter table {dataset}.{name} add column _dlt_load_id varchar")
+            for column in declared:
+                if column.kind.name == "JSON":
+                    connection.execute(f'alter table {dataset}.{name} alter "{column.name}" type json')
+
+
+def _build(warehouse: Path) -> tuple[dict[str, float], float]:
+    """Seconds by model, and the peak of memory of dbt in GiB."""
+    target = warehouse.parent / "target"
+    code = (
+        "import json, resource, sys\n"
+        "from dbt.cli.main import dbtRunner\n"
+        "done = dbtRunner().invoke(sys.argv[1:])\n"
+        "assert done.success, done.exception or [result.message for result in done.result]\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    arguments = ["--quiet", "run", "--select", *(f"{model}" for model in MODELS)]
+    if not (target / "manifest.json").exists():
+        arguments[3:] = [f"+{model}" for model in MODELS]
+        _dbt(warehouse, code, ["--quiet", "seed"])
+    peak = _dbt(warehouse, code, arguments)
+    results = json.loads((target / "run_results.json").read_text())["results"]
+    seconds = {result["unique_id"].rsplit(".", 1)[1]: result["execution_time"] for result in results}
+    return {model: seconds[model] for model in MODELS}, peak / 2**20
+
+
+def _dbt(warehouse: Path, code: str, arguments: list[str]) -> int:
+    environment = {
+        **os.environ,
+        "HOME": str(warehouse.parent),
+        "WAREHOUSE_PATH": str(warehouse),
+        "DBT_TARGET_PATH": str(warehouse.parent / "target"),
+        "DBT_LOG_PATH": str(warehouse.parent / "logs"),
+        "DBT_PROFILES_DIR": str(PROJECT),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=PROJECT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout.splitlines()[-1])
+
+
+def main(
+    rows: Annotated[int, typer.Option(help="Rows of the log.")] = 5_000_000,
+    payloads: Annotated[int, typer.Option(help="Of them, the newest so many with their payload.")] = 100_000,
+    increment: Annotated[int, typer.Option(help="Rows that a day adds.")] = 10_000,
+) -> None:
+    """Measures the models of the delivery log."""
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = Path(folder) / "warehouse.duckdb"
+        with duckdb.connect(str(warehouse)) as connection:
+            _empty(connection)
+            connection.execute(_LOGS, {"first": 0, "rows": rows, "load": "1"})
+            connection.execute(_PAYLOADS, {"first": rows - payloads, "load": "1"})
+        whole, whole_peak = _build(warehouse)
+        with duckdb.connect(str(warehouse)) as connection:
+            connection.execute(_LOGS, {"first": rows, "rows": increment, "load": "2"})
+            connection.execute(_PAYLOADS, {"first": rows + increment - 200, "load": "2"})
+        day, day_peak = _build(warehouse)
+    table = Table("model", f"{rows:,} rows", f"+{increment:,}", title="Seconds to fold the delivery log")
+    for model in MODELS:
+        table.add_row(model, f"{whole[model]:.1f}", f"{day[model]:.1f}")
+    table.add_row("together", f"{sum(whole.values()):.1f}", f"{sum(day.values()):.1f}")
+    table.add_row("peak GiB", f"{whole_peak:.2f}", f"{day_peak:.2f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
