@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from queue import Queue
 from threading import Event, Thread
 from typing import TypeAlias, TypeVar
@@ -180,13 +181,10 @@ class _Ahead:
         return skip, overlap
 
 
-def _is_ascending(ids: tuple[int | None, ...], above: int | None = None) -> bool:
-    for key in ids:
-        if key is not None:
-            if above is not None and key <= above:
-                return False
-            above = key
-    return True
+def _is_ascending(ids: tuple[int | None, ...]) -> bool:
+    """Whether no key is lower than the one before. One that comes twice is no other order."""
+    keys = [key for key in ids if key is not None]
+    return all(low <= high for low, high in pairwise(keys))
 
 
 def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
@@ -245,7 +243,8 @@ def _one_pass(pages: _Ahead) -> Generator[Page, None, bool]:
             overlap = min(overlap, skip)
             continue
         news = set(page.ids) - read
-        undisturbed &= stride == 0 and len(news) == len(page.ids) - overlap and (not overlap or page.ids[0] == anchor)
+        came = len(set(page.ids)) - overlap
+        undisturbed &= stride == 0 and len(news) == came and (not overlap or page.ids[0] == anchor)
         stride = 0
         read |= news
         if news:

@@ -356,15 +356,20 @@ def _up_to(pages: Iterator[Page], high: int | None, last: int | None) -> Iterato
 
 
 def _batches(pages: Iterator[Page]) -> Iterator[list[Page]]:
-    """Pages together, as many as DuckDB reads best at a time."""
+    """Pages together, as many as DuckDB reads best at a time. What came before an error is given out before it."""
     batch: list[Page] = []
     size = 0
-    for page in pages:
-        batch.append(page)
-        size += len(page.body)
-        if size >= _BYTES_PER_BATCH:
+    try:
+        for page in pages:
+            batch.append(page)
+            size += len(page.body)
+            if size >= _BYTES_PER_BATCH:
+                yield batch
+                batch, size = [], 0
+    except SourceError:
+        if batch:
             yield batch
-            batch, size = [], 0
+        raise
     if batch:
         yield batch
 

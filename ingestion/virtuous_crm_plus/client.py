@@ -10,7 +10,7 @@ import orjson
 
 from ingestion.envelope import page_of
 from ingestion.errors import SourceError
-from ingestion.http import Patience, ReadClient
+from ingestion.http import PATIENCE, Patience, ReadClient
 from ingestion.ladder import Ladder
 from ingestion.pages import BEGINNING, Page, Position, keyset_pages, offset_pages
 from ingestion.settings import Organization
@@ -48,7 +48,7 @@ Condition = dict[str, str]
 class CrmPlusClient:
     """Reads the collections of one organization's CRM+."""
 
-    def __init__(self, organization: Organization, patience: Patience | None = None) -> None:
+    def __init__(self, organization: Organization, patience: Patience = PATIENCE) -> None:
         assert organization.crm_plus_api_key is not None
         self.http = ReadClient(
             product="CRM+",
@@ -57,7 +57,7 @@ class CrmPlusClient:
             credential_name=organization.crm_plus_key_name,
             reads=READS,
             reserve=organization.crm_plus_reserve,
-            patience=patience or Patience(),
+            patience=patience,
         )
         self._offered: dict[str, dict[str, list[str]] | None] = {}
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from ingestion.envelope import page_of
 from ingestion.errors import RequestRejected, ResourceAbsent
-from ingestion.http import Patience, ReadClient
+from ingestion.http import PATIENCE, Patience, ReadClient
 from ingestion.ladder import Ladder
 from ingestion.pages import BEGINNING, Page, Position, offset_pages
 from ingestion.settings import Organization
@@ -29,7 +29,7 @@ READS = (
 class RaiseClient:
     """Reads the collections of one organization's Raise."""
 
-    def __init__(self, organization: Organization, patience: Patience | None = None) -> None:
+    def __init__(self, organization: Organization, patience: Patience = PATIENCE) -> None:
         self.http = ReadClient(
             product="Raise",
             base_url=organization.raise_base_url,
@@ -37,7 +37,7 @@ class RaiseClient:
             credential_name=organization.raise_token_name,
             reads=READS,
             requests_per_second=organization.raise_requests_per_second,
-            patience=patience or Patience(),
+            patience=patience,
         )
         self._sort_by: dict[str, str | None] = {}
 

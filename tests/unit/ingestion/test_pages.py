@@ -188,3 +188,18 @@ def test_prefetched_stops_when_nobody_wants_more() -> None:
     next(consumer)
     consumer.close()  # type: ignore[attr-defined]
     assert len(made) < 20
+
+
+def test_a_row_that_comes_twice_is_no_other_order() -> None:
+    """Neither in the order of the keys nor in another one does it cost a second pass."""
+    for ids in (list(range(1, 41)), list(range(40, 0, -1))):
+        asked: list[int] = []
+
+        def fetch(skip: int, _: int, ids: list[int] = ids, asked: list[int] = asked) -> Page:
+            asked.append(skip)
+            rows = ids[skip : skip + 9]
+            return page([*rows[:3], *rows[2:3], *rows[3:]], len(ids))
+
+        assert read(offset_pages(fetch, ahead=0)) == set(ids)
+        assert asked.count(0) <= 2
+        assert len(asked) < 20
