@@ -32,8 +32,8 @@ CONNECTIONS = declare(boolean="is_connected", text="time_zone", instant="recorde
 # One row per resource: how far its reading has come, so that a later run goes on there. See coverage.py for `coverage`.
 READ_PROGRESS = declare(
     text="source resource watermark",
-    json="coverage vanished",
-    instant="sweep_started_at swept_at late_reread_at ran_at",
+    json="coverage vanished due fields",
+    instant="sweep_started_at swept_at ran_at",
     boolean="is_in_key_order",
 )
 

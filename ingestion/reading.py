@@ -20,7 +20,7 @@ import pyarrow as pa
 from ingestion import operations, warehouse
 from ingestion.columns import ORGANIZATION, Column, Resource, arrow_schema
 from ingestion.errors import SourceError
-from ingestion.plan import Mode, ReadProgress
+from ingestion.plan import ReadProgress
 from ingestion.resource_reading import Client, Outcome, ResourceReading, progress_from, progress_row
 from ingestion.rows import RowReader
 from ingestion.settings import Settings
@@ -134,6 +134,7 @@ class Reading:
 
     def _open(self, resource: Resource, client: Client) -> ResourceReading:
         recorded = {row["resource"]: row for row in self._before["read_progress"]}
+        progress = progress_from(recorded[resource.name]) if resource.name in recorded else ReadProgress()
         reading = ResourceReading(
             resource,
             client,
@@ -146,22 +147,50 @@ class Reading:
                 warehouse_path=self.settings.warehouse_path,
                 dataset=self.dataset,
             ),
-            progress_from(recorded[resource.name]) if resource.name in recorded else ReadProgress(),
+            progress,
             source=self.source,
             settings=self.settings,
             full=self.full,
-            hints=self._changed_keys(resource),
+            hints=self._changed_keys(resource, progress.ran_at),
+            quarantined=[
+                row["record_id"]
+                for row in self._before["quarantined_records"]
+                if row["resource"] == resource.name and row["resolved_at"] is None
+            ],
             refused=self._stopped_by,
         )
         self._readings[resource.name] = reading
         self.outcomes[resource.name] = reading.outcome
         return reading
 
-    def _changed_keys(self, resource: Resource) -> tuple[int, ...]:
-        """The rows of a resource of which new entries of the delivery log speak, the latest first."""
+    def _changed_keys(self, resource: Resource, since: datetime | None) -> list[int]:
+        """The rows of a resource of which the delivery log speaks in entries that are newer than its last reading.
+
+        Those of this run, and those that runs have read which did not come to this resource.
+        """
         family = getattr(resource, "event_family", None)
-        log = next((reading for reading in self._readings.values() if reading.events), None)
-        return tuple(log.events.get(family, ())) if log and family else ()
+        if family is None:
+            return []
+        now = [key for reading in self._readings.values() for key in reading.events.get(family, ())]
+        return [*now, *self._named_in_log(family, since)] if since else now
+
+    def _named_in_log(self, family: int, since: datetime) -> list[int]:
+        log = next(resource.name for resource in self.resources if getattr(resource, "newest_first", False))
+        path = self.settings.warehouse_path
+        if not path.exists():
+            return []
+        with duckdb.connect() as connection, warehouse.attached(connection, path):
+            if not warehouse.has_table(connection, self.dataset, log):
+                return []
+            found = connection.execute(
+                f"""
+                select try_cast(context_id as bigint) as key from warehouse.{self.dataset}.{log}
+                where organization = $1 and event_type // 10 = $2 and _first_extracted_at > $3 and key is not null
+                group by key order by max(id) desc
+                """,
+                [self.organization, family, since],
+            ).fetchall()
+        return [key for (key,) in found]
 
     def _tell(self, outcome: Outcome, *, is_finished: bool) -> None:
         if self.progress:
@@ -220,23 +249,23 @@ class Reading:
                     "resolved_at": None,
                     "attempts": (earlier["attempts"] if earlier else 0) + 1,
                 }
-            if outcome.is_complete and outcome.mode == Mode.FULL:
-                for key, row in before.items():
-                    if key[0] == resource and key not in still and row["resolved_at"] is None:
-                        yield {**row, "resolved_at": outcome.started_at}
+            for key, row in before.items():
+                is_open = key[0] == resource and row["resolved_at"] is None
+                if is_open and key not in still and reading.has_retried(row["record_id"]):
+                    yield {**row, "resolved_at": outcome.started_at}
 
     def _drift(self) -> Iterable[dict[str, Any]]:
         before = {(row["resource"], row["field"], row["kind"]): row for row in self._before["schema_drift"]}
         for reading in self._finished_here():
             resource, outcome = reading.resource.name, reading.outcome
-            for name in sorted(reading.rows.new_fields):
-                earlier = before.get((resource, name, "new_field"))
+            for field_name, kind, example in reading.drift():
+                earlier = before.get((resource, field_name, kind))
                 yield {
                     "source": self.source,
                     "resource": resource,
-                    "field": name,
-                    "kind": "new_field",
-                    "example": None,
+                    "field": field_name,
+                    "kind": kind,
+                    "example": example,
                     "first_seen_at": earlier["first_seen_at"] if earlier else outcome.started_at,
                     "last_seen_at": outcome.started_at,
                 }

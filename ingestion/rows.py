@@ -27,6 +27,9 @@ from ingestion.pages import BEGINNING, Page, Position
 
 _STRICT_FAILURES_BEFORE_GIVING_UP = 3
 _MEMORY_LIMIT = "512MB"
+# Rows of a page whose types are looked at.
+_SAMPLE = 20
+_JSON_TYPES = {str: "text", bool: "boolean", int: "number", float: "number", dict: "object", list: "list"}
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class RowReader:
         """The largest modification stamp that was read."""
         self.unreadable: list[Unreadable] = []
         self.new_fields: frozenset[str] = frozenset()
+        self.types: dict[str, set[str]] = {}
+        """The fields that came, each with the types of JSON it came as, null apart: of a sample of the rows."""
         self._seen: set[int] = set()
         self._resource = resource
         self._rows = rows
@@ -96,10 +101,6 @@ class RowReader:
         """How many of them have keys above `low` up to `high`."""
         return self._scalar(f"select count(*) from known where not is_deleted and {_in_range(low, high)}")
 
-    def has_seen(self, key: int) -> bool:
-        """Whether this reading has brought the row."""
-        return key in self._seen
-
     @property
     def latest_before(self) -> datetime | None:
         """The largest modification stamp that the warehouse holds."""
@@ -116,10 +117,13 @@ class RowReader:
         found: datetime | None = row[0] if row else None
         return found
 
-    def is_known(self, keys: Iterable[int | None]) -> bool:
-        """Whether the warehouse held all of these rows before."""
+    def is_known(self, keys: Iterable[int | None], before: datetime | None = None) -> bool:
+        """Whether the warehouse held all of these rows, since before an instant if one is given."""
         wanted = [key for key in keys if key is not None]
-        found = self._connection.execute("select id from known where list_contains($1, id)", [wanted]).fetchall()
+        found = self._connection.execute(
+            "select id from known where list_contains($1, id) and first_extracted_at < coalesce($2, 'infinity')",
+            [wanted, before],
+        ).fetchall()
         return len(found) == len(set(wanted))
 
     def position_before(self, instant: datetime) -> Position:
@@ -251,6 +255,12 @@ class RowReader:
                 count += 1
                 for name in row:
                     fields[name] = fields.get(name, 0) + 1
+            for row in answer[self._rows][:: max(len(answer[self._rows]) // _SAMPLE, 1)]:
+                for name, value in row.items():
+                    if value is not None:
+                        self.types.setdefault(name, set()).add(_JSON_TYPES[type(value)])
+        for name in fields.keys() - self._resource.secrets:
+            self.types.setdefault(name, set())
         return _Shape(tuple(envelope), tuple(fields), all(number == count for number in fields.values()))
 
     def _keyless(self, page: Page, place: int) -> None:

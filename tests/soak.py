@@ -72,7 +72,9 @@ class Soaked:
 def soak(folder: Path, *, scale: str, faults: int, take: int, seed: int = 1) -> Soaked:
     """Reads a world again and again until so many faults were injected, then once in peace."""
     soaked = Soaked()
-    with running(seed=seed, scale=scale, raise_take_cap=take, stall_seconds=2.0, crm_plus_hourly_limit=10**9) as sandbox:
+    with running(
+        seed=seed, scale=scale, raise_take_cap=take, stall_seconds=2.0, crm_plus_hourly_limit=10**9
+    ) as sandbox:
         stayed = ids(sandbox)
         sandbox.set_faults(FAULTS)
         began = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from ingestion.envelope import page_of
@@ -60,13 +61,13 @@ class RaiseClient:
 
     def singles(self, resource: RaiseResource, keys: Iterable[int]) -> Iterator[Page]:
         """Rows that are fetched by their ids, each as a page of its own. A row that is not there is left out."""
-        assert resource.single_path
-        for key in keys:
-            try:
-                row = self.http.get(resource.single_path.format(key))
-            except ResourceAbsent:
-                continue
-            yield page_of("Raise", resource, ROWS, f'{{"{ROWS}":[{row}]}}')
+        ladder = Ladder(1)
+        for key in keys if resource.single_path else ():
+            page = ladder.fetch(lambda _, key=key: self._single(resource, key))  # type: ignore[misc]
+            if page.hole:
+                yield replace(page, hole=replace(page.hole, place=str(key)))
+            elif page.ids == (key,):
+                yield page
 
     def count(self, resource: RaiseResource) -> int | None:
         """How many rows the collection has."""
@@ -75,6 +76,14 @@ class RaiseClient:
     def glance(self, resource: RaiseResource) -> Page:
         """The first row, and how many there are: the cheapest read."""
         return self._page(resource, 0, 1)
+
+    def _single(self, resource: RaiseResource, key: int) -> Page:
+        assert resource.single_path
+        try:
+            row = self.http.get(resource.single_path.format(key))
+        except ResourceAbsent:
+            return Page("", (), None)
+        return page_of("Raise", resource, ROWS, f'{{"{ROWS}":[{row}]}}')
 
     def _page(self, resource: RaiseResource, skip: int, take: int) -> Page:
         params: dict[str, str | int] = {"Skip": skip, "Take": take}

@@ -32,7 +32,7 @@ class RaiseResource(Resource):
     """How far back, by creation, the newest rows are read again in every run."""
 
     late_reread_days: int | None = None
-    """How far back they are read again once a day: gifts turn refunded or charged back weeks later."""
+    """How far back they are read again within a day: gifts turn refunded or charged back weeks later."""
 
     newest_first: bool = False
     """A log: read from its newest entry to known ground."""

@@ -178,6 +178,7 @@ def run(api: Api, warehouse: Warehouse, *, full: bool = False, killed_after: int
 def _small_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource_reading, "_BYTES_PER_BATCH", 700)
     monkeypatch.setattr("ingestion.plan._SMALL", 0)
+    monkeypatch.setattr("ingestion.plan._WHOLE_PER_DAY", 0)
 
 
 STYLES = ("offset", "keyset")
