@@ -214,7 +214,7 @@ class Reading:
         for reading in self._finished_here():
             outcome = reading.outcome
             row = asdict(outcome)
-            del row["seconds"]
+            del row["seconds"], row["unread_since"]
             yield {
                 **row,
                 "run_id": self.run_id,

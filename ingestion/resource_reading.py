@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from ingestion.columns import Resource
-from ingestion.coverage import Coverage, Range
+from ingestion.coverage import NEVER, Coverage, Range
 from ingestion.errors import SourceError
 from ingestion.http import ReadClient
 from ingestion.pages import BEGINNING, Page, Position, key_before, prefetched
@@ -68,6 +68,8 @@ class Outcome:
     watermark: str | None = None
     error: str | None = None
     seconds: float = 0.0
+    unread_since: datetime | None = None
+    """No row went unread since before this; None where that is no promise, or nothing was read to the end yet."""
 
 
 class ResourceReading:
@@ -163,6 +165,8 @@ class ResourceReading:
         came = {name: sorted(types) for name, types in self.rows.types.items()}
         told = {name: types for name, types in self._fields_before.items() if types}
         self.progress = replace(self.progress, fields={**came, **told})
+        if not self.resource.keeps_vanished and self.progress.coverage.oldest != NEVER:
+            self.outcome.unread_since = self.progress.coverage.oldest
         self.outcome.finished_at = self._settings.now()
         self.is_finished = True
 

@@ -121,7 +121,8 @@ class RowReader:
         """Whether the warehouse held all of these rows, since before an instant if one is given."""
         wanted = [key for key in keys if key is not None]
         found = self._connection.execute(
-            "select id from known where list_contains($1, id) and first_extracted_at < coalesce($2, 'infinity')",
+            "select id from known"
+            " where list_contains($1, id) and first_extracted_at < coalesce($2::timestamptz, 'infinity')",
             [wanted, before],
         ).fetchall()
         return len(found) == len(set(wanted))
