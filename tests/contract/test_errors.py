@@ -57,7 +57,9 @@ def test_every_text_that_reading_can_tell_is_listed() -> None:
     rows = [row.split("|")[1] for row in DOCS.read_text(encoding="utf-8").splitlines() if row.startswith("| ")]
     listed = [re.sub(r"^`\w+`: ", "", row.strip()) for row in rows]
     patterns = [
-        ".*".join(re.escape(piece) for piece in row.rstrip("….").split("…")) for row in listed if row.strip("… ")
+        ".*".join(re.escape(piece.strip()) for piece in row.rstrip("….").split("…"))
+        for row in listed
+        if row.strip("… ")
     ]
     told = [text for module in Path(ingestion.__file__).parent.glob("*.py") for text in texts(module)]
     assert len(told) > 25
