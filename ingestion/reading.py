@@ -19,11 +19,12 @@ import pyarrow as pa
 
 from ingestion import operations, warehouse
 from ingestion.columns import ORGANIZATION, Column, Resource, arrow_schema
-from ingestion.errors import SourceError
+from ingestion.errors import SettingsError, SourceError
+from ingestion.pii import Veil, veil_of
 from ingestion.plan import ReadProgress
 from ingestion.resource_reading import Client, Outcome, ResourceReading, progress_from, progress_row
 from ingestion.rows import RowReader
-from ingestion.settings import Settings
+from ingestion.settings import PiiMode, Settings
 
 _SECONDS_PER_PACKAGE = 600
 
@@ -79,6 +80,16 @@ class Reading:
     _stopped_by: SourceError | None = None
     _readings: dict[str, ResourceReading] = field(default_factory=dict)
 
+    def check_pii_mode(self) -> None:
+        """Raises `SettingsError` where the warehouse was loaded in another `PII_MODE`: its rows stay as they are."""
+        mode = self.settings.pii_mode.value
+        for row in self._before["connections"]:
+            if (loaded := row.get("pii_mode") or PiiMode.KEEP.value) != mode:
+                raise SettingsError(
+                    f"PII_MODE is {mode}, and the warehouse was loaded with {loaded}: set it back, or move the"
+                    " warehouse away, with its .state folder, and run again."
+                )
+
     def begin_package(self) -> bool:
         """Prepares the next load package; False when everything is read. There is always a first one."""
         is_over = self.client is None or all(
@@ -107,6 +118,10 @@ class Reading:
     def has_columns(self, table: str, columns: Iterable[Column]) -> bool:
         """Whether the warehouse has this table, with all of these columns."""
         return {column.name for column in columns} <= self._columns.get(table, frozenset())
+
+    @cached_property
+    def _veil(self) -> Veil | None:
+        return veil_of(self.settings)
 
     @cached_property
     def _columns(self) -> dict[str, frozenset[str]]:
@@ -146,6 +161,7 @@ class Reading:
                 time_zone=self.time_zone,
                 warehouse_path=self.settings.warehouse_path,
                 dataset=self.dataset,
+                veil=self._veil,
             ),
             progress,
             source=self.source,
@@ -227,6 +243,7 @@ class Reading:
         yield {
             "is_connected": self.client is not None,
             "time_zone": self.time_zone,
+            "pii_mode": self.settings.pii_mode.value,
             "recorded_at": self.settings.now(),
         }
 
@@ -278,7 +295,7 @@ class Reading:
     @cached_property
     def _before(self) -> dict[str, Sequence[dict[str, Any]]]:
         """What the warehouse held of this organization's operations tables when the reading began."""
-        tables = ("read_progress", "quarantined_records", "schema_drift")
+        tables = ("read_progress", "quarantined_records", "schema_drift", "connections")
         path = self.settings.warehouse_path
         if not path.exists():
             return dict.fromkeys(tables, ())

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 from ingestion import typing_sql, warehouse
 from ingestion.columns import BOOKKEEPING, Column, Resource
 from ingestion.pages import BEGINNING, Page, Position
+from ingestion.pii import Veil
 
 _STRICT_FAILURES_BEFORE_GIVING_UP = 3
 _MEMORY_LIMIT = "512MB"
@@ -38,7 +39,7 @@ class Unreadable:
 
     record_id: str
     field: str
-    raw_text: str
+    raw_text: str | None
     error: str
 
 
@@ -67,6 +68,7 @@ class RowReader:
         time_zone: str = "UTC",
         warehouse_path: Path | None = None,
         dataset: str = "",
+        veil: Veil | None = None,
     ) -> None:
         self.rows_read = self.rows_new = self.rows_changed = 0
         self.latest: datetime | None = None
@@ -82,6 +84,7 @@ class RowReader:
         self._extracted_at = extracted_at
         self._warehouse = warehouse_path
         self._dataset = dataset
+        self._veil = veil
         self._shape: _Shape | None = None
         self._strict_failures = 0
         self._connection = duckdb.connect(config={"memory_limit": _MEMORY_LIMIT})
@@ -267,7 +270,7 @@ class RowReader:
     def _keyless(self, page: Page, place: int) -> None:
         row = orjson.loads(page.body)[self._rows][place - 1]
         error = f"no usable {self._resource.key}, so the row has no place in its table"
-        self.unreadable.append(Unreadable(f"page row {place}", "", orjson.dumps(row).decode(), error))
+        self.unreadable.append(Unreadable(f"page row {place}", "", self._shown(orjson.dumps(row).decode()), error))
 
     def _select(self, shape: _Shape, *, strict: bool) -> pa.Table:
         declared = {column.wire: column for column in self._resource.columns}
@@ -293,6 +296,8 @@ class RowReader:
         failed = [column for column in present if column.wire in as_text]
         any_failed = " or ".join(_failure(column, f'"{column.name}"') for column in failed) or "false"
         hashed = ", ".join(f'"{column.name}"' for column in self._resource)
+        # A hash of the row that everybody can make would tell who guesses right.
+        salt = f", '{self._veil.salt.hex()}'" if self._veil else ""
         key = self._resource.key_column.name
         envelope_shape = json.dumps(envelope)
         parameters = {
@@ -318,7 +323,7 @@ class RowReader:
             hashed as (
                 select
                     * exclude (item),
-                    (hash({hashed}, extra_fields) >> 1)::bigint as _row_hash,
+                    (hash({hashed}, extra_fields{salt}) >> 1)::bigint as _row_hash,
                     {any_failed} as is_unreadable
                 from typed
             )
@@ -346,7 +351,8 @@ class RowReader:
         new = pc.sum(fresh["is_new"]).as_py() or 0
         self.rows_new += new
         self.rows_changed += fresh.num_rows - new
-        return fresh.drop_columns(["is_new", "is_fresh", "is_unreadable"])
+        fresh = fresh.drop_columns(["is_new", "is_fresh", "is_unreadable"])
+        return self._veil.table(fresh, self._resource) if self._veil else fresh
 
     def _report(self, columns: Iterable[Column], function: str, envelope: str) -> None:
         key = self._resource.key_column
@@ -363,7 +369,13 @@ class RowReader:
                 {"envelope": envelope},
             ).fetchall()
             error = f"not readable as {column.kind.name.lower()}"
-            self.unreadable += [Unreadable(record_id, column.name, text, error) for record_id, text in rows]
+            self.unreadable += [
+                Unreadable(record_id, column.name, self._shown(text), error) for record_id, text in rows
+            ]
+
+    def _shown(self, raw_text: str) -> str | None:
+        """What of a text that could not be read goes to quarantine."""
+        return self._veil.text(raw_text) if self._veil else raw_text
 
 
 def _in_range(low: int | None, high: int | None) -> str:

@@ -118,6 +118,7 @@ def open_reading(
         progress=progress,
     )
     try:
+        reading.check_pii_mode()
         yield OpenReading(pipeline, product, reading)
     finally:
         reading.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ingestion.columns import Resource, declare
+from ingestion.columns import Resource, declare, personal
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ DONORS = RaiseResource(
         instant="createdDate modifiedDate",
         json="crmKeyUrls primaryAddress donorAddresses donorEmailAddresses donorPhoneNumbers",
     ),
+    personal=personal(
+        "name title firstName middleName lastName suffix email phone notes organizationName primaryAddress"
+        " donorAddresses donorEmailAddresses donorPhoneNumbers"
+    ),
     sort_by=("id", "createdDateTime"),
     details=True,
     created="createdDate",
@@ -70,6 +74,10 @@ GIFTS = RaiseResource(
         instant="createdDate modifiedDate",
         date="date",
         json="donor billingAddress shippingAddress projects browserInfo",
+    ),
+    personal=personal(
+        "authorizationNumber paymentInfo notes comment billingName shippingName submissionUrl googleGclid donor"
+        " billingAddress shippingAddress browserInfo"
     ),
     sort_by=("id",),
     details=True,
@@ -95,6 +103,7 @@ RECURRING_GIFTS = RaiseResource(
         date="startDate nextChargeDate",
         json="donor projects crmKeyUrls",
     ),
+    personal=personal("profileNumber paymentInfo cardExpiration donor"),
     sort_by=("id", "createdate"),
     details=True,
     created="createdDate",
@@ -158,6 +167,7 @@ WEBHOOK_LOGS = RaiseResource(
         text="eventTypeDisplay success httpStatusCode serverResponse contextId payLoad",
         instant="createdDate",
     ),
+    personal=personal("serverResponse payLoad"),
     sort_by=("createddatetime",),
     secrets=frozenset({"securityToken"}),
     created="createdDate",

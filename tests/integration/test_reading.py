@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from ingestion.errors import SettingsError
 from ingestion.http import Patience
 from ingestion.resource_reading import Outcome
 from ingestion.sandbox import Handle, running
-from ingestion.sources import open_reading
+from ingestion.sandbox.world.names import LAST_NAMES
+from ingestion.sources import SOURCES, open_reading
 from tests.clocks import clock_of
 from tests.integration.conftest import settings_for
 from tests.soak import soak
@@ -128,3 +131,30 @@ def test_fields_that_come_go_and_change_their_type(read: Read, query: Callable[[
     assert after["amount"] == ("amount", "type_changed", "number → text", True)
     assert after["modifiedDate"] == ("modifiedDate", "vanished_field", "text", True)
     assert query("select min(amount), count(*) from raw_raise.gifts where amount is null") == [(None, 0)]
+
+
+@pytest.mark.parametrize("mode", ["hash", "drop"])
+def test_nobody_is_named_in_the_warehouse(sandbox: Handle, tmp_path: Path, mode: str) -> None:
+    """Neither in a table nor in what a load left on disk."""
+    sandbox.set_faults(odd_values=0.02, new_fields=1)
+    settings = settings_for(sandbox, tmp_path, pii_mode=mode)
+    (organization,) = settings.organizations
+    for source in SOURCES:
+        with open_reading(source, organization, settings, run_id="first") as reading:
+            assert all(outcome.is_complete for outcome in reading.run().values())
+    named = re.compile(r"@|example\.org|Sample Street|\b(" + "|".join(LAST_NAMES) + r")\b")
+    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+        columns = connection.execute(
+            "select schema_name, table_name, column_name from duckdb_columns() where data_type in ('VARCHAR', 'JSON')"
+            " and starts_with(schema_name, 'raw_') and not starts_with(table_name, '_dlt')"
+        ).fetchall()
+        assert len(columns) > 200
+        for schema, table, column in columns:
+            found = connection.execute(f'select distinct "{column}" from {schema}.{table}').fetchall()
+            seen = [text for (text,) in found if text and named.search(text)]
+            assert not seen, f"{schema}.{table}.{column}: {seen[0][:100]}"
+    with (
+        pytest.raises(SettingsError, match=f"PII_MODE is keep, and the warehouse was loaded with {mode}"),
+        open_reading("raise", organization, settings_for(sandbox, tmp_path), run_id="second"),
+    ):
+        pass
