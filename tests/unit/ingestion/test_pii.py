@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,15 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from ingestion.columns import Kind
 from ingestion.envelope import page_of
 from ingestion.pii import Veil, veil_of
 from ingestion.rows import RowReader
 from ingestion.settings import PiiMode, Settings
 from ingestion.virtuous_crm_plus.resources import CONTACTS
+from ingestion.virtuous_crm_plus.resources import RESOURCES as CRM_PLUS
 from ingestion.virtuous_raise.resources import DONORS, WEBHOOK_LOGS
+from ingestion.virtuous_raise.resources import RESOURCES as RAISE
 
 NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
 DONOR = {
@@ -127,3 +131,20 @@ def test_the_salt_is_the_one_that_is_set_or_made_once_for_the_owner_alone(tmp_pa
     assert given
     assert given.text("Ann") == Veil(b"salt").text("Ann") != first.text("Ann")
     assert veil_of(settings_of(tmp_path)) is None
+
+
+def test_what_sounds_personal_is_declared_so() -> None:
+    sounds = re.compile(
+        r"email|phone|address|payload|notes|comment|(first|last|middle|contact|billing|shipping|organization)name$"
+        r"|billing|shipping|individuals|^donor$|user$",
+        re.IGNORECASE,
+    )
+    declared = [
+        (resource, column) for resource in (*RAISE, *CRM_PLUS) for column in resource if resource.name != "organization"
+    ]
+    sounding = [
+        (resource.name, column.wire)
+        for resource, column in declared
+        if column.kind in (Kind.TEXT, Kind.JSON) and sounds.search(column.wire) and column.wire not in resource.personal
+    ]
+    assert sounding == []
