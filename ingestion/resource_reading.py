@@ -291,7 +291,8 @@ class ResourceReading:
         for page in self._client.pages(self.resource):
             is_known_ground = bool(page.ids) and self.rows.is_known(page.ids, before=unfinished)
             table = self._read([page])
-            self._note_events(table)
+            if table.num_rows:
+                self._note_events(table)
             yield table
             if to_known_ground and is_known_ground:
                 break

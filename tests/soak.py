@@ -60,7 +60,8 @@ class Soaked:
     seconds: float = 0.0
     readings: int = 0
     unread: dict[str, int] = field(default_factory=dict)
-    """Rows that were there all the time, and after the faulty readings neither in the warehouse nor in quarantine."""
+    """Rows that were there all the time, and after a reading that calls itself complete neither in the warehouse nor in
+    quarantine."""
     wrongly_deleted: dict[str, int] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)
     """Rows that are not in the warehouse after one more reading, in peace."""
@@ -81,7 +82,8 @@ def soak(folder: Path, *, scale: str, faults: int, take: int, seed: int = 1) -> 
         while sum(sandbox.struck().values()) < faults:
             sandbox.advance(hours=1)
             settings = settings_of(sandbox, folder)
-            soaked.outcomes += read(sandbox, settings, f"soak {soaked.readings}", full=True)
+            last = read(sandbox, settings, f"soak {soaked.readings}", full=True)
+            soaked.outcomes += last
             soaked.readings += 1
         soaked.seconds = time.monotonic() - began
         soaked.faults.update(sandbox.struck())
@@ -89,10 +91,13 @@ def soak(folder: Path, *, scale: str, faults: int, take: int, seed: int = 1) -> 
         soaked.requests = asked["raise"]["total"] + asked["crm_plus"]["total"]
         assert asked["undocumented"]["count"] == 0
         now = ids(sandbox)
+        complete = {f"{source}.{outcome.resource}" for source, outcome in last if outcome.is_complete}
         for name, (live, deleted, holes) in held(settings).items():
             source, resource = name.split(".")
             there = now[source][resource] & stayed[source][resource]
-            soaked.unread[name] = max(len(there - live) - holes, 0)
+            # A reading that says that it is not complete has told what it lacks.
+            if name in complete:
+                soaked.unread[name] = max(len(there - live) - holes, 0)
             soaked.wrongly_deleted[name] = len(deleted & now[source][resource])
 
         sandbox.set_faults(dict.fromkeys(FAULTS, False))
