@@ -45,6 +45,11 @@ class Coverage:
         """No row went unread since before this."""
         return min(part.read_at for part in self.ranges)
 
+    @property
+    def newest(self) -> datetime:
+        """When something was last read."""
+        return max(part.read_at for part in self.ranges)
+
     def stale(self, before: datetime, behind: Position = BEGINNING) -> tuple[Range, ...]:
         """The ranges behind a position that were last read before an instant, the stalest first."""
         ranges = self._behind(behind)

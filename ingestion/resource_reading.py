@@ -204,7 +204,10 @@ class ResourceReading:
     def _sweep(self) -> Iterator[pa.Table | None]:
         """Everything that was not read since the sweep began, then what has vanished."""
         if self.progress.sweep_started_at is None:
-            self.progress = replace(self.progress, sweep_started_at=self._settings.now(), vanished=())
+            now, known = self._settings.now(), self.progress.coverage
+            # A clock that stands still would make this sweep look like the one before.
+            coverage = known if known.newest < now else Coverage()
+            self.progress = replace(self.progress, sweep_started_at=now, coverage=coverage, vanished=())
         began = self.progress.sweep_started_at or self._settings.now()
         self.outcome.started_at = began
         for part in self.progress.coverage.unread(since=began):

@@ -349,3 +349,9 @@ def test_the_client_protocol_is_what_the_clients_are() -> None:
     for client in (RaiseClient, CrmPlusClient):
         assert wanted <= set(vars(client)) | {"http"}
     assert isinstance(ReadClient, type)
+
+
+def test_a_second_full_reading_at_the_same_instant_reads_everything_again(tmp_path: Path) -> None:
+    api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
+    run(api, warehouse)
+    assert run(api, warehouse, full=True).outcomes["things"].rows_read == 30
