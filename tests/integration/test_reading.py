@@ -14,7 +14,7 @@ from ingestion.errors import SettingsError
 from ingestion.http import Patience
 from ingestion.resource_reading import Outcome
 from ingestion.sandbox import Handle, running
-from ingestion.sandbox.world.names import LAST_NAMES
+from ingestion.sandbox.world.names import FIRST_NAMES, LAST_NAMES
 from ingestion.sources import SOURCES, open_reading
 from tests.clocks import clock_of
 from tests.integration.conftest import settings_for
@@ -142,7 +142,8 @@ def test_nobody_is_named_in_the_warehouse(sandbox: Handle, tmp_path: Path, mode:
     for source in SOURCES:
         with open_reading(source, organization, settings, run_id="first") as reading:
             assert all(outcome.is_complete for outcome in reading.run().values())
-    named = re.compile(r"@|example\.org|Sample Street|\b(" + "|".join(LAST_NAMES) + r")\b")
+    first, last = "|".join(FIRST_NAMES), "|".join(LAST_NAMES)
+    named = re.compile(rf"\w@\w|Sample Street|\b({first}) ({last})\b|Name\":\"({first}|{last})\"", re.IGNORECASE)
     with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
         columns = connection.execute(
             "select schema_name, table_name, column_name from duckdb_columns() where data_type in ('VARCHAR', 'JSON')"
