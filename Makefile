@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A checkout's own environment: not one that happens to be active.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-.PHONY: help demo run test dev lint bench lock clean
+.PHONY: help demo run test soak simulation dev lint bench lock clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -31,6 +31,12 @@ dev: $(INSTALLED) ## Open the Dagster UI
 
 test: lint ## Lint, types and all tests: what CI runs
 	$(BIN)/pytest --numprocesses auto --dist loadfile
+
+soak: $(INSTALLED) ## Read the sandbox through 10,000 faults and look for what was lost
+	$(BIN)/python -m tests.soak
+
+simulation: $(INSTALLED) ## Hourly runs of a large organization for a week: what they ask for, and what they find
+	$(BIN)/python -m tests.simulation
 
 lint: $(INSTALLED) ## Lint, types and import walls
 	$(BIN)/ruff check .

@@ -117,6 +117,11 @@ def declare(
     return tuple(Column(wire, kind) for kind, words in lists.items() for wire in words.split())
 
 
+def personal(words: str) -> frozenset[str]:
+    """Wire names, separated by spaces."""
+    return frozenset(words.split())
+
+
 @dataclass(frozen=True)
 class Resource:
     """One collection of an API and the raw table that it becomes."""
@@ -127,6 +132,9 @@ class Resource:
     key: str = "id"
     secrets: frozenset[str] = field(default_factory=frozenset)
     """Fields that are credentials of somebody: dropped at load, never kept, not even in `extra_fields`."""
+
+    personal: frozenset[str] = field(default_factory=frozenset)
+    """Fields that name or describe a person, or may: hidden where `PII_MODE` says so."""
 
     modified: str | None = None
     """The field that tells when a row was last modified."""

@@ -7,12 +7,12 @@ time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ingestion.pages import Position
+from ingestion.pages import BEGINNING, Position
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -45,15 +45,34 @@ class Coverage:
         """No row went unread since before this."""
         return min(part.read_at for part in self.ranges)
 
-    def stale(self, before: datetime) -> tuple[Range, ...]:
-        """The ranges that were last read before an instant, the stalest first; neighbours as one."""
+    @property
+    def newest(self) -> datetime:
+        """When something was last read."""
+        return max(part.read_at for part in self.ranges)
+
+    def stale(self, before: datetime, behind: Position = BEGINNING) -> tuple[Range, ...]:
+        """The ranges behind a position that were last read before an instant, the stalest first."""
+        ranges = self._behind(behind)
+        return tuple(sorted((part for part in ranges if part.read_at < before), key=lambda part: part.read_at))
+
+    def unread(self, since: datetime) -> tuple[Range, ...]:
+        """The ranges that were not read since an instant, in their order; neighbours as one."""
         merged: list[Range] = []
         for part in self.ranges:
-            if part.read_at < before and merged and merged[-1].high == part.low and merged[-1].read_at == part.read_at:
+            if part.read_at >= since:
+                continue
+            if merged and merged[-1].high == part.low:
                 merged[-1] = replace(merged[-1], high=part.high)
-            elif part.read_at < before:
+            else:
                 merged.append(part)
-        return tuple(sorted(merged, key=lambda part: part.read_at))
+        return tuple(merged)
+
+    def _behind(self, start: Position) -> Iterator[Range]:
+        for part in self.ranges:
+            if not _starts_before(part.low, start.key):
+                yield part
+            elif part.high is None or (start.key is not None and part.high > start.key):
+                yield replace(part, low=start.key, skip=start.skip)
 
     def read(self, start: Position, end: Position | None, at: datetime) -> Coverage:
         """The coverage after the keys behind `start` up to `end` (None: to the last) were read."""

@@ -57,4 +57,7 @@ def _integer(value: object) -> int | None:
 
 def _start(body: str) -> str:
     text = " ".join(body[:80].split())
+    if text.startswith(("{", "[")):
+        # What stands in it may be about somebody.
+        return "JSON that breaks off"
     return f"no JSON but a text that starts with {text!r}" if text else "an empty body"

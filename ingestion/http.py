@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -41,6 +41,16 @@ _WAIT_WITHOUT_WORD = 60.0
 stamina.instrumentation.set_on_retry_hooks([])
 
 
+class Clock(Protocol):
+    """What is used of the module `time`, so that a simulation can bring its own."""
+
+    def time(self) -> float: ...
+
+    def monotonic(self) -> float: ...
+
+    def sleep(self, seconds: float, /) -> None: ...
+
+
 @dataclass(frozen=True)
 class Patience:
     """How long transient faults are retried: `attempts` in all, waits from `initial` to `longest` seconds."""
@@ -53,6 +63,10 @@ class Patience:
     """Seconds that an answer may keep one waiting."""
     throttle: float = math.inf
     """Seconds that a 429 may keep one waiting."""
+    clock: Clock = time
+
+
+PATIENCE = Patience()
 
 
 @dataclass
@@ -103,8 +117,7 @@ class ReadClient:
         reads: Iterable[tuple[str, str]],
         requests_per_second: float = 0,
         reserve: float = 0,
-        patience: Patience = Patience(),
-        sleep: Callable[[float], None] = time.sleep,
+        patience: Patience = PATIENCE,
     ) -> None:
         self.product = product
         self.usage = Usage()
@@ -113,11 +126,13 @@ class ReadClient:
         self._reads = tuple((method, re.compile(path)) for method, path in reads)
         self._interval = 1 / requests_per_second if requests_per_second else 0.0
         self._patience = patience
-        self._sleep = sleep
+        self._clock = patience.clock
         self._reserve = reserve
         self._lock = Lock()
         self._gate = Lock()
         self._next_at = 0.0
+        self._closed_until = 0.0
+        self._is_throttled = False
         self._budget: Budget | None = None
         self._skew: timedelta | None = None
         try:
@@ -184,22 +199,33 @@ class ReadClient:
         raise AssertionError("stamina either returns or raises")
 
     def _once(self, request: httpx.Request, path: str) -> str:
-        with self._gate:
-            self._check_budget()
-        response = self._send(request, path)
-        if response.status_code == 429:
-            # Whoever is told to wait holds the gate until the API takes requests again: the others wait behind it,
-            # so that nothing is sent meanwhile and one request alone asks whether it is over.
+        while True:
             with self._gate:
-                while response.status_code == 429:
-                    seconds = _wait_asked_for(response)
-                    self._count(throttled_seconds=seconds)
-                    self._sleep(seconds)
+                self._wait_for_turn()
+                # The first one after a 429 asks alone whether it is over, and the others wait behind it: nothing is
+                # sent meanwhile, and no herd after it.
+                asks_alone = self._is_throttled
+                if asks_alone:
                     response = self._send(request, path)
-        return self._body(response, path)
+                    self._is_throttled = response.status_code == 429
+            if not asks_alone:
+                response = self._send(request, path)
+            if response.status_code != 429:
+                return self._body(response, path)
+
+    def _wait_for_turn(self) -> None:
+        """Waits until the API takes requests again, then for our pace."""
+        clock = self._clock
+        # A 429 may come in while this one waits.
+        while (wait := max(self._closed_until, self._next_at) - clock.monotonic()) > 0:
+            if self._closed_until > self._next_at:
+                self._count(throttled_seconds=wait)
+            clock.sleep(wait)
+        if not self._is_throttled:
+            self._check_budget()
+        self._next_at = clock.monotonic() + self._interval
 
     def _send(self, request: httpx.Request, path: str) -> httpx.Response:
-        self._pace()
         self._count(requests=1)
         try:
             response = self._http.send(request)
@@ -209,14 +235,18 @@ class ReadClient:
             raise _TransientFault(SourceBroken(self.product, path, _reason(error))) from None
         self._budget = _budget(response) or self._budget
         self._skew = _skew(response) or self._skew
-        if response.status_code == 429 and (seconds := _wait_asked_for(response)) > self._patience.throttle:
-            raise Throttled(self.product, seconds)
+        if response.status_code == 429:
+            seconds = _wait_asked_for(response, self._clock.time())
+            if seconds > self._patience.throttle:
+                raise Throttled(self.product, seconds)
+            self._closed_until = max(self._closed_until, self._clock.monotonic() + seconds)
+            self._is_throttled = True
         return response
 
     def _check_budget(self) -> None:
         """Leaves the reserve to the customer's other integrations, which share the hourly budget."""
         budget = self._budget
-        if not self._reserve or budget is None or time.time() >= budget.reset:
+        if not self._reserve or budget is None or self._clock.time() >= budget.reset:
             return
         if budget.remaining <= budget.limit * self._reserve:
             raise BudgetSpent(self.product, budget.remaining, budget.limit, datetime.fromtimestamp(budget.reset, UTC))
@@ -237,16 +267,6 @@ class ReadClient:
             host = urlsplit(response.headers.get("location", "")).netloc or "another page"
             raise AnswerNotUnderstood(self.product, path, f"a redirect to {host}, which is not followed")
         raise RequestRejected(self.product, path, status, _detail(response))
-
-    def _pace(self) -> None:
-        if not self._interval:
-            return
-        with self._lock:
-            now = time.monotonic()
-            wait = max(self._next_at - now, 0.0)
-            self._next_at = now + wait + self._interval
-        if wait:
-            self._sleep(wait)
 
     def _count(self, *, requests: int = 0, retries: int = 0, throttled_seconds: float = 0.0) -> None:
         with self._lock:
@@ -298,21 +318,21 @@ def _skew(response: httpx.Response) -> timedelta | None:
         return None
 
 
-def _wait_asked_for(response: httpx.Response) -> float:
+def _wait_asked_for(response: httpx.Response, now: float) -> float:
     """Seconds until the API takes requests again: `Retry-After` (seconds or a date), else `X-RateLimit-Reset`."""
     asked = response.headers.get("retry-after", "").strip()
-    now = datetime.now(UTC)
     if asked:
         try:
             return max(float(asked), 0.0)
         except ValueError:
             pass
         try:
+            # A date tells whole seconds: a fraction of one too early is too early.
             until: datetime = parsedate_to_datetime(asked)
-            return max((until - now).total_seconds(), 0.0)
+            return max(until.timestamp() - now + 1, 0.0)
         except (TypeError, ValueError):
             pass
     try:
-        return max(float(response.headers["x-ratelimit-reset"]) - now.timestamp() + 1, 0.0)
+        return max(float(response.headers["x-ratelimit-reset"]) - now + 1, 0.0)
     except (KeyError, ValueError):
         return _WAIT_WITHOUT_WORD

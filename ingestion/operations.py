@@ -27,13 +27,13 @@ QUARANTINED_RECORDS = declare(
 SCHEMA_DRIFT = declare(text="source resource field kind example", instant="first_seen_at last_seen_at")
 
 # One row per organization: whether it uses this product at all, and how its times are to be read.
-CONNECTIONS = declare(boolean="is_connected", text="time_zone", instant="recorded_at")
+CONNECTIONS = declare(boolean="is_connected", text="time_zone pii_mode", instant="recorded_at")
 
 # One row per resource: how far its reading has come, so that a later run goes on there. See coverage.py for `coverage`.
 READ_PROGRESS = declare(
     text="source resource watermark",
-    json="coverage vanished",
-    instant="sweep_started_at swept_at late_reread_at ran_at",
+    json="coverage vanished due fields",
+    instant="sweep_started_at swept_at ran_at",
     boolean="is_in_key_order",
 )
 

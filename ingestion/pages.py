@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from queue import Queue
 from threading import Event, Thread
 from typing import TypeAlias, TypeVar
@@ -13,6 +15,10 @@ from typing import TypeAlias, TypeVar
 from ingestion.errors import OrderUnstable, SourceError
 
 _MOST_PASSES = 5
+# Without anything new in between: the rows move faster than they can be read.
+_MOST_STEPS_BACK = 25
+# So often a page that was cut down to its anchor is asked for; then the server gives single rows, and none overlaps.
+_BARE_PAGES = 3
 
 
 @dataclass(frozen=True)
@@ -91,8 +97,7 @@ def keyset_pages(fetch: KeysetFetch, start: Position = BEGINNING) -> Iterator[Pa
         page = fetch(after, holes)
         if page.hole:
             holes += 1
-            place = f"the {holes}. behind {after}" if after is not None else f"the {holes}. of all"
-            yield replace(page, hole=replace(page.hole, place=place), position=Position(after, count))
+            yield _placed(page, hole_behind(after, holes), Position(after, count))
             continue
         keys = [key for key in page.ids if key is not None]
         if not keys or (after is not None and max(keys) <= after):
@@ -171,7 +176,10 @@ class _Ahead:
     def step(self, page: Page, skip: int) -> tuple[int, int]:
         """The offset of the next page and by how many rows it overlaps; it and those behind it begin to be fetched."""
         overlap = 1 if len(page.ids) > 1 else 0
-        step = len(page.ids) - overlap
+        # A server that gives a row twice on a page does not count it twice.
+        keys = [key for key in page.ids if key is not None]
+        again = len(keys) - len(set(keys))
+        step = max(len(page.ids) - again - overlap, 1)
         skip += step
         at = self._coming[-1][0] + step if self._coming else skip
         while len(self._coming) < self._ahead and page.total is not None and at < page.total - overlap:
@@ -180,30 +188,34 @@ class _Ahead:
         return skip, overlap
 
 
-def _is_ascending(ids: tuple[int | None, ...], above: int | None = None) -> bool:
-    for key in ids:
-        if key is not None:
-            if above is not None and key <= above:
-                return False
-            above = key
-    return True
+def _is_ascending(ids: tuple[int | None, ...]) -> bool:
+    """Whether no key is lower than the one before. One that comes twice is no other order."""
+    keys = [key for key in ids if key is not None]
+    return all(low <= high for low, high in pairwise(keys))
 
 
 def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
     covered, skip = start.key, start.skip
-    overlap, stride = min(skip, 1), 0
-    while True:
+    overlap, stride, steps_back, holes, bare = min(skip, 1), 0, 0, 0, 0
+    while steps_back <= _MOST_STEPS_BACK:
         page = pages.at(skip, overlap)
         if page.hole:
             skip += overlap
-            yield _placed(page, skip, Position(covered, skip + 1))
+            holes += 1
+            yield _placed(page, hole_behind(covered, holes), Position(covered, skip + 1))
             skip, overlap = skip + 1, 0
             continue
         if not _is_ascending(page.ids):
             raise _NotInKeyOrder
+        if _is_bare(page, skip, overlap):
+            bare += 1
+            skip, overlap = (skip, overlap) if bare < _BARE_PAGES else (skip + overlap, 0)
+            continue
+        bare = 0
         keys = [key for key in page.ids if key is not None]
         if overlap and (not keys or covered is None or keys[0] > covered):
             # What this page holds is read again once the gap before it is closed.
+            steps_back += 1
             stride = max(2 * stride, len(page.ids), 1)
             skip = max(skip - stride, 0)
             overlap = min(overlap, skip)
@@ -211,11 +223,12 @@ def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
         stride = 0
         is_news = bool(keys) and (covered is None or keys[-1] > covered)
         if is_news:
-            covered = keys[-1]
+            covered, steps_back, holes = keys[-1], 0, 0
             yield replace(page, position=Position(covered, skip + len(page.ids)))
         if _is_last(page, skip, overlap, is_news):
             return
         skip, overlap = pages.step(page, skip)
+    raise OrderUnstable
 
 
 def _in_any_order(pages: _Ahead) -> Iterator[Page]:
@@ -228,37 +241,68 @@ def _in_any_order(pages: _Ahead) -> Iterator[Page]:
 def _one_pass(pages: _Ahead) -> Generator[Page, None, bool]:
     """One pass in whatever order the rows come. Returns whether nothing was seen to move."""
     read: set[int | None] = set()
-    skip = overlap = stride = holes = 0
+    skip = overlap = stride = holes = steps_back = bare = 0
     anchor: int | None = None
     undisturbed = True
-    while True:
+    while steps_back <= _MOST_STEPS_BACK:
         page = pages.at(skip, overlap)
         if page.hole:
             skip += overlap
-            yield _placed(page, skip, None)
+            yield _placed(page, f"at offset {skip}", None)
             skip, overlap, holes = skip + 1, 0, holes + 1
             continue
+        if _is_bare(page, skip, overlap):
+            bare += 1
+            skip, overlap = (skip, overlap) if bare < _BARE_PAGES else (skip + overlap, 0)
+            continue
+        bare = 0
         if overlap and (not page.ids or page.ids[0] not in read):
             undisturbed = False
+            steps_back += 1
             stride = max(2 * stride, len(page.ids), 1)
             skip = max(skip - stride, 0)
             overlap = min(overlap, skip)
             continue
         news = set(page.ids) - read
-        undisturbed &= stride == 0 and len(news) == len(page.ids) - overlap and (not overlap or page.ids[0] == anchor)
+        came = len(set(page.ids)) - overlap
+        undisturbed &= stride == 0 and len(news) == came and (not overlap or page.ids[0] == anchor)
         stride = 0
         read |= news
         if news:
+            steps_back = 0
             yield page
         if _is_last(page, skip, overlap, bool(news)):
             return undisturbed and (page.total is None or len(read) + holes >= page.total)
         anchor = page.ids[-1]
         skip, overlap = pages.step(page, skip)
+    return False
 
 
-def _placed(page: Page, skip: int, position: Position | None) -> Page:
+def _placed(page: Page, place: str, position: Position | None) -> Page:
     assert page.hole
-    return replace(page, hole=replace(page.hole, place=f"at offset {skip}"), position=position)
+    return replace(page, hole=replace(page.hole, place=place), position=position)
+
+
+_BEHIND = re.compile(r"the \d+\. behind (?P<key>-?\d+)")
+
+
+def hole_behind(key: int | None, number: int) -> str:
+    """How a row is called that cannot be read and stands behind a key, or before all of them."""
+    return f"the {number}. of all" if key is None else f"the {number}. behind {key}"
+
+
+def key_before(hole: str) -> int | None:
+    """The key behind which a hole stands; None for the first of all. Raises `ValueError` for what names no hole so."""
+    if found := _BEHIND.fullmatch(hole):
+        return int(found["key"])
+    if hole.endswith(". of all"):
+        return None
+    raise ValueError(hole)
+
+
+def _is_bare(page: Page, skip: int, overlap: int) -> bool:
+    """Whether a page holds the anchor at the most, though more rows are counted: it may have been cut short."""
+    return 0 < overlap >= len(page.ids) and page.total is not None and skip + len(page.ids) < page.total
 
 
 def _is_last(page: Page, skip: int, overlap: int, is_news: bool) -> bool:

@@ -6,15 +6,19 @@ goes unread for longer than `FULL_SWEEP_EVERY_DAYS`; a collection that is small 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ingestion.coverage import NEVER, Coverage
 
-# Some 300 requests: five minutes at the pace that Raise advises.
-_SMALL = 150_000
+# Twenty requests are not worth a thought; 300 a day are five minutes at the pace that Raise advises.
+_SMALL = 10_000
+_WHOLE_PER_DAY = 150_000
 _SLICE_MARGIN = 1.4
+# Gifts turn refunded or charged back weeks later: the rows of that time are read again in less than a day.
+_LATE_PROMISE = timedelta(hours=20)
 
 
 class Mode(StrEnum):
@@ -33,11 +37,14 @@ class ReadProgress:
     """Set while a sweep is unfinished."""
     swept_at: datetime | None = None
     """When the last finished sweep began."""
-    late_reread_at: datetime | None = None
     watermark: datetime | None = None
     ran_at: datetime | None = None
     vanished: tuple[int, ...] = ()
     """What the unfinished sweep has missed so far."""
+    due: tuple[int, ...] = ()
+    """Rows of which something said that they changed, and that were not read since."""
+    fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The fields that the API has sent, each with the types of JSON that it was first seen with."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,8 @@ class Plan:
     mode: Mode
     reason: str
     slice_rows: int = 0
+    late_share: float = 0.0
+    """How much of the rows that may yet turn is read again."""
 
 
 def plan(
@@ -61,14 +70,15 @@ def plan(
         return Plan(Mode.FULL, "asked for")
     if not has_changes or not progress.is_in_key_order:
         return Plan(Mode.FULL, "the API offers no way to read less")
-    if rows <= _SMALL:
-        return Plan(Mode.FULL, "small enough to be read whole")
     ran_at = progress.ran_at or progress.swept_at
     gap = now - ran_at
+    if rows <= max(_SMALL, _WHOLE_PER_DAY * (gap / timedelta(days=1))):
+        return Plan(Mode.FULL, "small enough to be read whole")
     oldest = progress.coverage.oldest
     if oldest == NEVER or oldest + promise <= now + gap:
         return Plan(Mode.FULL, f"some rows were last read {oldest:%Y-%m-%d %H:%M}")
     slice_rows = round(rows * _SLICE_MARGIN * (gap / promise))
     if slice_rows <= 0:
         return Plan(Mode.INCREMENTAL, "what changed; nothing else is due")
-    return Plan(Mode.ROLLING, f"what changed, and {slice_rows} of {rows} rows again", slice_rows)
+    late_share = min(_SLICE_MARGIN * (gap / _LATE_PROMISE), 1.0)
+    return Plan(Mode.ROLLING, f"what changed, and {slice_rows} of {rows} rows again", slice_rows, late_share)

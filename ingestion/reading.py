@@ -19,12 +19,13 @@ import pyarrow as pa
 
 from ingestion import operations, warehouse
 from ingestion.columns import ORGANIZATION, Column, Resource, arrow_schema
-from ingestion.errors import SourceError
+from ingestion.errors import SettingsError, SourceError
 from ingestion.log_entries import Waiting
-from ingestion.plan import Mode, ReadProgress
+from ingestion.pii import Veil, veil_of
+from ingestion.plan import ReadProgress
 from ingestion.resource_reading import Client, Outcome, ResourceReading, progress_from, progress_row
 from ingestion.rows import RowReader
-from ingestion.settings import Settings
+from ingestion.settings import PiiMode, Settings
 
 _SECONDS_PER_PACKAGE = 600
 
@@ -80,6 +81,16 @@ class Reading:
     _stopped_by: SourceError | None = None
     _readings: dict[str, ResourceReading] = field(default_factory=dict)
 
+    def check_pii_mode(self) -> None:
+        """Raises `SettingsError` where the warehouse was loaded in another `PII_MODE`: its rows stay as they are."""
+        mode = self.settings.pii_mode.value
+        for row in self._before["connections"]:
+            if (loaded := row.get("pii_mode") or PiiMode.KEEP.value) != mode:
+                raise SettingsError(
+                    f"PII_MODE is {mode}, and the warehouse was loaded with {loaded}: set it back, or move the"
+                    " warehouse away, with its .state folder, and run again."
+                )
+
     def begin_package(self) -> bool:
         """Prepares the next load package; False when everything is read. There is always a first one."""
         is_over = self.client is None or all(
@@ -110,6 +121,10 @@ class Reading:
         return {column.name for column in columns} <= self._columns.get(table, frozenset())
 
     @cached_property
+    def _veil(self) -> Veil | None:
+        return veil_of(self.settings)
+
+    @cached_property
     def _columns(self) -> dict[str, frozenset[str]]:
         return warehouse.columns(self.settings.warehouse_path, self.dataset)
 
@@ -135,6 +150,7 @@ class Reading:
 
     def _open(self, resource: Resource, client: Client) -> ResourceReading:
         recorded = {row["resource"]: row for row in self._before["read_progress"]}
+        progress = progress_from(recorded[resource.name]) if resource.name in recorded else ReadProgress()
         reading = ResourceReading(
             resource,
             client,
@@ -146,12 +162,18 @@ class Reading:
                 time_zone=self.time_zone,
                 warehouse_path=self.settings.warehouse_path,
                 dataset=self.dataset,
+                veil=self._veil,
             ),
-            progress_from(recorded[resource.name]) if resource.name in recorded else ReadProgress(),
+            progress,
             source=self.source,
             settings=self.settings,
             full=self.full,
-            hints=self._changed_keys(resource),
+            hints=self._changed_keys(resource, progress.ran_at),
+            quarantined=[
+                row["record_id"]
+                for row in self._before["quarantined_records"]
+                if row["resource"] == resource.name and row["resolved_at"] is None
+            ],
             waiting=self._waiting_entries(resource),
             refused=self._stopped_by,
         )
@@ -159,11 +181,34 @@ class Reading:
         self.outcomes[resource.name] = reading.outcome
         return reading
 
-    def _changed_keys(self, resource: Resource) -> tuple[int, ...]:
-        """The rows of a resource of which new entries of the delivery log speak, the latest first."""
+    def _changed_keys(self, resource: Resource, since: datetime | None) -> list[int]:
+        """The rows of a resource of which the delivery log speaks in entries that are newer than its last reading.
+
+        Those of this run, and those that runs have read which did not come to this resource.
+        """
         family = getattr(resource, "event_family", None)
-        log = next((reading for reading in self._readings.values() if reading.events), None)
-        return tuple(log.events.get(family, ())) if log and family else ()
+        if family is None:
+            return []
+        now = [key for reading in self._readings.values() for key in reading.events.get(family, ())]
+        return [*now, *self._named_in_log(family, since)] if since else now
+
+    def _named_in_log(self, family: int, since: datetime) -> list[int]:
+        log = next(resource.name for resource in self.resources if getattr(resource, "newest_first", False))
+        path = self.settings.warehouse_path
+        if not path.exists():
+            return []
+        with duckdb.connect() as connection, warehouse.attached(connection, path):
+            if not warehouse.has_table(connection, self.dataset, log):
+                return []
+            found = connection.execute(
+                f"""
+                select try_cast(context_id as bigint) as key from warehouse.{self.dataset}.{log}
+                where organization = $1 and event_type // 10 = $2 and _first_extracted_at > $3 and key is not null
+                group by key order by max(id) desc
+                """,
+                [self.organization, family, since],
+            ).fetchall()
+        return [key for (key,) in found]
 
     def _waiting_entries(self, resource: Resource) -> Waiting | None:
         """The entries of a log that a resource is to ask for one by one: those of this reading, and what is left."""
@@ -202,7 +247,7 @@ class Reading:
         for reading in self._finished_here():
             outcome = reading.outcome
             row = asdict(outcome)
-            del row["seconds"]
+            del row["seconds"], row["unread_since"]
             yield {
                 **row,
                 "run_id": self.run_id,
@@ -215,6 +260,7 @@ class Reading:
         yield {
             "is_connected": self.client is not None,
             "time_zone": self.time_zone,
+            "pii_mode": self.settings.pii_mode.value,
             "recorded_at": self.settings.now(),
         }
 
@@ -237,23 +283,23 @@ class Reading:
                     "resolved_at": None,
                     "attempts": (earlier["attempts"] if earlier else 0) + 1,
                 }
-            if outcome.is_complete and outcome.mode == Mode.FULL:
-                for key, row in before.items():
-                    if key[0] == resource and key not in still and row["resolved_at"] is None:
-                        yield {**row, "resolved_at": outcome.started_at}
+            for key, row in before.items():
+                is_open = key[0] == resource and row["resolved_at"] is None
+                if is_open and key not in still and reading.has_retried(row["record_id"]):
+                    yield {**row, "resolved_at": outcome.started_at}
 
     def _drift(self) -> Iterable[dict[str, Any]]:
         before = {(row["resource"], row["field"], row["kind"]): row for row in self._before["schema_drift"]}
         for reading in self._finished_here():
             resource, outcome = reading.resource.name, reading.outcome
-            for name in sorted(reading.rows.new_fields):
-                earlier = before.get((resource, name, "new_field"))
+            for field_name, kind, example in reading.drift():
+                earlier = before.get((resource, field_name, kind))
                 yield {
                     "source": self.source,
                     "resource": resource,
-                    "field": name,
-                    "kind": "new_field",
-                    "example": None,
+                    "field": field_name,
+                    "kind": kind,
+                    "example": example,
                     "first_seen_at": earlier["first_seen_at"] if earlier else outcome.started_at,
                     "last_seen_at": outcome.started_at,
                 }
@@ -266,7 +312,7 @@ class Reading:
     @cached_property
     def _before(self) -> dict[str, Sequence[dict[str, Any]]]:
         """What the warehouse held of this organization's operations tables when the reading began."""
-        tables = ("read_progress", "quarantined_records", "schema_drift")
+        tables = ("read_progress", "quarantined_records", "schema_drift", "connections")
         path = self.settings.warehouse_path
         if not path.exists():
             return dict.fromkeys(tables, ())

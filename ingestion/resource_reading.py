@@ -13,12 +13,12 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from ingestion.columns import Resource
-from ingestion.coverage import Coverage, Range
+from ingestion.coverage import NEVER, Coverage, Range
 from ingestion.errors import SourceError
 from ingestion.http import ReadClient
 from ingestion.log_entries import LogEntry, Waiting
-from ingestion.pages import BEGINNING, Page, Position, prefetched
-from ingestion.plan import Mode, ReadProgress, plan
+from ingestion.pages import BEGINNING, Page, Position, key_before, prefetched
+from ingestion.plan import Mode, Plan, ReadProgress, plan
 from ingestion.rows import RowReader
 from ingestion.settings import Settings
 
@@ -27,8 +27,9 @@ _PAGES_AHEAD = 8
 _MOST_DELETED = 0.2
 # CRM+ filters by a day, in a zone that is not documented.
 _OVERLAP = timedelta(days=2)
-_LATE_REREAD_EVERY = timedelta(hours=20)
 _MOST_SINGLES = 100
+# So many rows in which a field does not come prove that it vanished; of a smaller collection, all of them.
+_ROWS_THAT_TELL = 1_000
 
 
 class Client(Protocol):
@@ -71,6 +72,8 @@ class Outcome:
     watermark: str | None = None
     error: str | None = None
     seconds: float = 0.0
+    unread_since: datetime | None = None
+    """No row went unread since before this; None where that is no promise, or nothing was read to the end yet."""
 
 
 class ResourceReading:
@@ -86,13 +89,15 @@ class ResourceReading:
         source: str,
         settings: Settings,
         full: bool = False,
-        hints: tuple[int, ...] = (),
+        hints: Iterable[int] = (),
+        quarantined: Iterable[str] = (),
         waiting: Waiting | None = None,
         refused: SourceError | None = None,
     ) -> None:
         self.resource = resource
         self.rows = rows
-        self.progress = progress
+        # Also when this reading comes to nothing, the next one knows what is due.
+        self.progress = replace(progress, due=tuple(dict.fromkeys((*hints, *progress.due))))
         self.is_finished = False
         self.stopped_by: SourceError | None = refused
         self.events: dict[int, dict[int, None]] = {}
@@ -103,11 +108,14 @@ class ResourceReading:
         self._source = source
         self._settings = settings
         self._full = full
-        self._hints = hints
         self._waiting = waiting
         self._noted: Counter[int] = Counter()
+        self._fields_before = progress.fields
+        self._quarantined = frozenset(quarantined)
+        self._watched = {*self.progress.due, *(int(name) for name in self._quarantined if name.isdecimal())}
+        self._met: set[int] = set()
+        self._reread: list[Range] = []
         self._gaps: list[tuple[int | None, int | None]] = []
-        self._holes = 0
         self._sliced = 0
         self._last: list[Page] = []
         self._began = monotonic()
@@ -118,6 +126,30 @@ class ResourceReading:
         """Stops fetching."""
         self._steps.close()
         self.rows.close()
+
+    def has_retried(self, record_id: str) -> bool:
+        """Whether what stands in quarantine under this name was asked for again."""
+        if self.outcome.is_complete and self.outcome.mode == Mode.FULL:
+            return True
+        if record_id.isdecimal():
+            return int(record_id) in self._met
+        try:
+            low = key_before(record_id)
+        except ValueError:
+            return False
+        return any(part.low == low or (low is not None and part.holds(low)) for part in self._reread)
+
+    def drift(self) -> Iterator[tuple[str, str, str | None]]:
+        """The fields that are not declared, no longer come or come as another type: name, kind, types of JSON."""
+        before, now = self._fields_before, self.rows.types
+        for name in sorted(self.rows.new_fields):
+            yield name, "new_field", _named(now[name])
+        if self.rows.rows_read >= min(_ROWS_THAT_TELL, max(self.outcome.api_total or 0, 1)):
+            for name in sorted(before.keys() - now.keys()):
+                yield name, "vanished_field", _named(before[name])
+        for name in sorted(before.keys() & now.keys()):
+            if before[name] and now[name] - set(before[name]):
+                yield name, "type_changed", f"{_named(before[name])} → {_named(now[name])}"
 
     def tables(self, package: Any) -> Iterator[pa.Table]:
         """The tables that belong into this package. Stops between two pages when the package is full."""
@@ -139,6 +171,11 @@ class ResourceReading:
                 self.outcome.mode_reason = str(error)
             self.outcome.is_complete = False
         self._account()
+        came = {name: sorted(types) for name, types in self.rows.types.items()}
+        told = {name: types for name, types in self._fields_before.items() if types}
+        self.progress = replace(self.progress, fields={**came, **told})
+        if not self.resource.keeps_vanished and self.progress.coverage.oldest != NEVER:
+            self.outcome.unread_since = self.progress.coverage.oldest
         self.outcome.finished_at = self._settings.now()
         self.is_finished = True
 
@@ -166,8 +203,11 @@ class ResourceReading:
             if decided.mode is Mode.FULL:
                 yield from self._sweep()
             else:
+                # The newest come last: then the total that comes with them is of rows that were all asked for.
+                yield from self._slices(decided)
                 yield from self._changed(changes)
-                yield from self._slices(decided.slice_rows)
+                yield from self._singles()
+                yield from self._settle()
         self.progress = replace(self.progress, ran_at=now, watermark=self._newest())
 
     # What a plan is made of.
@@ -175,11 +215,13 @@ class ResourceReading:
     def _sweep(self) -> Iterator[pa.Table | None]:
         """Everything that was not read since the sweep began, then what has vanished."""
         if self.progress.sweep_started_at is None:
-            began = self._settings.now()
-            self.progress = replace(self.progress, sweep_started_at=began, coverage=Coverage(), vanished=())
+            now, known = self._settings.now(), self.progress.coverage
+            # A clock that stands still would make this sweep look like the one before.
+            coverage = known if known.newest < now else Coverage()
+            self.progress = replace(self.progress, sweep_started_at=now, coverage=coverage, vanished=())
         began = self.progress.sweep_started_at or self._settings.now()
         self.outcome.started_at = began
-        for part in self.progress.coverage.stale(before=began):
+        for part in self.progress.coverage.unread(since=began):
             yield from self._range(part, began)
         gone = list(self.progress.vanished)
         self.progress = replace(self.progress, sweep_started_at=None, vanished=())
@@ -191,7 +233,7 @@ class ResourceReading:
                 " nothing is taken as deleted; the next run reads them again."
             )
             return
-        self.progress = replace(self.progress, swept_at=began)
+        self.progress = replace(self.progress, swept_at=began, due=())
         if _is_too_many(gone, self.rows.live):
             self.outcome.error = (
                 f"{len(gone)} of {self.rows.live} {self.resource.name} are gone from {self._source}, more than"
@@ -202,34 +244,46 @@ class ResourceReading:
         self.outcome.is_complete = True
 
     def _changed(self, changes: Iterator[Page] | None) -> Iterator[pa.Table | None]:
-        """What the API says was modified; else the newest rows and those that the delivery log names."""
+        """What the API says was modified; else the newest rows."""
         if changes is not None:
+            # Asked before: what is made in between is read without being counted, and never the other way.
+            total = self._client.count(self.resource)
             for batch in _batches(prefetched(changes, _PAGES_AHEAD)):
                 yield self._read(batch)
-            self.outcome.api_total = self._client.count(self.resource)
+            self.outcome.api_total = total
             return
-        now = self._settings.now()
         days = getattr(self.resource, "reread_days", 2)
-        late = getattr(self.resource, "late_reread_days", None)
-        if late and (self.progress.late_reread_at is None or now - self.progress.late_reread_at >= _LATE_REREAD_EVERY):
-            days = late
-            self.progress = replace(self.progress, late_reread_at=now)
-        start = self.rows.position_before((self.progress.ran_at or now) - timedelta(days=days))
+        start = self.rows.position_before((self.progress.ran_at or self._settings.now()) - timedelta(days=days))
         for batch in _batches(prefetched(self._client.pages(self.resource, start), _PAGES_AHEAD)):
             yield self._read(batch)
-        named = [key for key in self._hints if not self.rows.has_seen(key)][:_MOST_SINGLES]
-        for page in self._client.singles(self.resource, named):
-            yield self.rows.read([page])
 
-    def _slices(self, rows: int) -> Iterator[pa.Table | None]:
-        """The ranges that were not read for the longest time, about so many rows; all, where rows are missing."""
+    def _slices(self, decided: Plan) -> Iterator[pa.Table | None]:
+        """What was not read for the longest time: of the rows that may yet turn, then of all."""
+        if days := getattr(self.resource, "late_reread_days", None):
+            late = self.rows.position_before(self._settings.now() - timedelta(days=days))
+            yield from self._stalest(round(self.rows.live_in(late.key, None) * decided.late_share), late)
+        yield from self._stalest(decided.slice_rows)
+
+    def _stalest(self, rows: int, behind: Position = BEGINNING) -> Iterator[pa.Table | None]:
+        """The ranges behind a position that were not read for the longest time, about so many rows."""
         now = self._settings.now()
-        gone: list[int] = []
-        for part in self.progress.coverage.stale(before=now):
+        for part in self.progress.coverage.stale(now, behind):
+            if rows <= 0:
+                return
             before = self.rows.rows_read
-            if rows > 0:
-                yield from self._range(part, now, at_most=rows)
+            yield from self._range(part, now, at_most=rows)
             rows -= self.rows.rows_read - before
+
+    def _singles(self) -> Iterator[pa.Table | None]:
+        """What is due by name or stands in quarantine, and did not come by itself. What is too much waits."""
+        wanted = [key for key in dict.fromkeys((*self.progress.due, *sorted(self._watched))) if key not in self._met]
+        for page in self._client.singles(self.resource, wanted[:_MOST_SINGLES]):
+            yield self._read([page])
+        self._met.update(wanted[:_MOST_SINGLES])
+        self.progress = replace(self.progress, due=tuple(key for key in self.progress.due if key not in self._met))
+
+    def _settle(self) -> Iterator[pa.Table | None]:
+        """Flags what is gone from the slices; reads everything, where more is missing than they can tell."""
         gone = list(self.progress.vanished)
         self.progress = replace(self.progress, vanished=())
         if self._lacks(gone) or _is_too_many(gone, self._sliced + len(gone)):
@@ -243,17 +297,20 @@ class ResourceReading:
         """A log from its newest entry to known ground. What it no longer retains stays in the warehouse."""
         began = self._settings.now()
         to_known_ground = self.progress.swept_at is not None and not self._full
+        # What a reading brought that broke off is no known ground: what lies before it was not read.
+        unfinished = self.progress.sweep_started_at
+        self.progress = replace(self.progress, sweep_started_at=unfinished or began)
         self.outcome.mode = (Mode.INCREMENTAL if to_known_ground else Mode.FULL).value
         self.outcome.mode_reason = "newest first, to known ground" if to_known_ground else "newest first, to the end"
         for page in self._client.pages(self.resource):
-            is_known_ground = bool(page.ids) and self.rows.is_known(page.ids)
+            is_known_ground = bool(page.ids) and self.rows.is_known(page.ids, before=unfinished)
             table = self._read([page])
             if table.num_rows:
                 self._note_events(table)
             yield table
             if to_known_ground and is_known_ground:
                 break
-        self.progress = replace(self.progress, swept_at=began)
+        self.progress = replace(self.progress, swept_at=began, sweep_started_at=None)
         self.outcome.is_complete = True
 
     def _entries(self, waiting: Waiting) -> Iterator[pa.Table | None]:
@@ -298,13 +355,14 @@ class ResourceReading:
 
     def _read(self, batch: list[Page]) -> pa.Table:
         for page in batch:
-            self._holes += bool(page.hole)
+            self._met |= self._watched.intersection(page.ids)
             if page.total is not None:
                 self.outcome.api_total = page.total
         return self.rows.read(batch)
 
     def _note(self, start: Position, end: Position | None, at: datetime) -> None:
         """The rows behind `start` up to `end` were read: what the warehouse holds there and did not come is missing."""
+        self._reread.append(Range(start.key, end.key if end else None, at))
         missing = [] if self.resource.keeps_vanished else self.rows.vanished(start.key, end.key if end else None)
         self.progress = replace(
             self.progress,
@@ -337,7 +395,8 @@ class ResourceReading:
     def _present(self, gone: list[int]) -> int:
         """How many rows there are, as far as this reading and the ones before it know."""
         keyless = sum(1 for record in self.rows.unreadable if not record.field)
-        return self.rows.live + self.rows.rows_new - self.outcome.rows_deleted - len(gone) + keyless
+        elsewhere = sum(1 for name in self._quarantined if not name.isdecimal() and not self.has_retried(name))
+        return self.rows.live + self.rows.rows_new - self.outcome.rows_deleted - len(gone) + keyless + elsewhere
 
     def _lacks(self, gone: list[int]) -> bool:
         total = self.outcome.api_total
@@ -365,6 +424,10 @@ class ResourceReading:
         outcome.seconds = monotonic() - self._began
 
 
+def _named(types: Iterable[str]) -> str | None:
+    return " or ".join(sorted(types)) or None
+
+
 def _is_too_many(gone: list[int], held: int) -> bool:
     return len(gone) > _MOST_DELETED * max(held, 1)
 
@@ -383,15 +446,20 @@ def _up_to(pages: Iterator[Page], high: int | None, last: int | None) -> Iterato
 
 
 def _batches(pages: Iterator[Page]) -> Iterator[list[Page]]:
-    """Pages together, as many as DuckDB reads best at a time."""
+    """Pages together, as many as DuckDB reads best at a time. What came before an error is given out before it."""
     batch: list[Page] = []
     size = 0
-    for page in pages:
-        batch.append(page)
-        size += len(page.body)
-        if size >= _BYTES_PER_BATCH:
+    try:
+        for page in pages:
+            batch.append(page)
+            size += len(page.body)
+            if size >= _BYTES_PER_BATCH:
+                yield batch
+                batch, size = [], 0
+    except SourceError:
+        if batch:
             yield batch
-            batch, size = [], 0
+        raise
     if batch:
         yield batch
 
@@ -403,10 +471,11 @@ def progress_from(row: dict[str, Any]) -> ReadProgress:
         is_in_key_order=row["is_in_key_order"],
         sweep_started_at=row["sweep_started_at"],
         swept_at=row["swept_at"],
-        late_reread_at=row["late_reread_at"],
         watermark=datetime.fromisoformat(row["watermark"]) if row["watermark"] else None,
         ran_at=row["ran_at"],
         vanished=tuple(json.loads(row["vanished"])),
+        due=tuple(json.loads(row["due"])),
+        fields=json.loads(row["fields"]),
     )
 
 
@@ -417,8 +486,9 @@ def progress_row(progress: ReadProgress) -> dict[str, Any]:
         "is_in_key_order": progress.is_in_key_order,
         "sweep_started_at": progress.sweep_started_at,
         "swept_at": progress.swept_at,
-        "late_reread_at": progress.late_reread_at,
         "watermark": progress.watermark.isoformat() if progress.watermark else None,
         "ran_at": progress.ran_at,
         "vanished": json.dumps(progress.vanished),
+        "due": json.dumps(progress.due),
+        "fields": json.dumps(progress.fields),
     }

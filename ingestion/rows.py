@@ -24,9 +24,13 @@ import pyarrow.compute as pc
 from ingestion import typing_sql, warehouse
 from ingestion.columns import BOOKKEEPING, Column, Resource
 from ingestion.pages import BEGINNING, Page, Position
+from ingestion.pii import Veil
 
 _STRICT_FAILURES_BEFORE_GIVING_UP = 3
 _MEMORY_LIMIT = "512MB"
+# Rows of a page whose types are looked at.
+_SAMPLE = 20
+_JSON_TYPES = {str: "text", bool: "boolean", int: "number", float: "number", dict: "object", list: "list"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Unreadable:
 
     record_id: str
     field: str
-    raw_text: str
+    raw_text: str | None
     error: str
 
 
@@ -64,12 +68,15 @@ class RowReader:
         time_zone: str = "UTC",
         warehouse_path: Path | None = None,
         dataset: str = "",
+        veil: Veil | None = None,
     ) -> None:
         self.rows_read = self.rows_new = self.rows_changed = 0
         self.latest: datetime | None = None
         """The largest modification stamp that was read."""
         self.unreadable: list[Unreadable] = []
         self.new_fields: frozenset[str] = frozenset()
+        self.types: dict[str, set[str]] = {}
+        """The fields that came, each with the types of JSON it came as, null apart: of a sample of the rows."""
         self._seen: set[int] = set()
         self._resource = resource
         self._rows = rows
@@ -77,6 +84,7 @@ class RowReader:
         self._extracted_at = extracted_at
         self._warehouse = warehouse_path
         self._dataset = dataset
+        self._veil = veil
         self._shape: _Shape | None = None
         self._strict_failures = 0
         self._connection = duckdb.connect(config={"memory_limit": _MEMORY_LIMIT})
@@ -96,10 +104,6 @@ class RowReader:
         """How many of them have keys above `low` up to `high`."""
         return self._scalar(f"select count(*) from known where not is_deleted and {_in_range(low, high)}")
 
-    def has_seen(self, key: int) -> bool:
-        """Whether this reading has brought the row."""
-        return key in self._seen
-
     @property
     def latest_before(self) -> datetime | None:
         """The largest modification stamp that the warehouse holds."""
@@ -116,10 +120,14 @@ class RowReader:
         found: datetime | None = row[0] if row else None
         return found
 
-    def is_known(self, keys: Iterable[int | None]) -> bool:
-        """Whether the warehouse held all of these rows before."""
+    def is_known(self, keys: Iterable[int | None], before: datetime | None = None) -> bool:
+        """Whether the warehouse held all of these rows, since before an instant if one is given."""
         wanted = [key for key in keys if key is not None]
-        found = self._connection.execute("select id from known where list_contains($1, id)", [wanted]).fetchall()
+        found = self._connection.execute(
+            "select id from known"
+            " where list_contains($1, id) and first_extracted_at < coalesce($2::timestamptz, 'infinity')",
+            [wanted, before],
+        ).fetchall()
         return len(found) == len(set(wanted))
 
     def position_before(self, instant: datetime) -> Position:
@@ -251,12 +259,18 @@ class RowReader:
                 count += 1
                 for name in row:
                     fields[name] = fields.get(name, 0) + 1
+            for row in answer[self._rows][:: max(len(answer[self._rows]) // _SAMPLE, 1)]:
+                for name, value in row.items():
+                    if value is not None:
+                        self.types.setdefault(name, set()).add(_JSON_TYPES[type(value)])
+        for name in fields.keys() - self._resource.secrets:
+            self.types.setdefault(name, set())
         return _Shape(tuple(envelope), tuple(fields), all(number == count for number in fields.values()))
 
     def _keyless(self, page: Page, place: int) -> None:
         row = orjson.loads(page.body)[self._rows][place - 1]
         error = f"no usable {self._resource.key}, so the row has no place in its table"
-        self.unreadable.append(Unreadable(f"page row {place}", "", orjson.dumps(row).decode(), error))
+        self.unreadable.append(Unreadable(f"page row {place}", "", self._shown(orjson.dumps(row).decode()), error))
 
     def _select(self, shape: _Shape, *, strict: bool) -> pa.Table:
         declared = {column.wire: column for column in self._resource.columns}
@@ -282,6 +296,8 @@ class RowReader:
         failed = [column for column in present if column.wire in as_text]
         any_failed = " or ".join(_failure(column, f'"{column.name}"') for column in failed) or "false"
         hashed = ", ".join(f'"{column.name}"' for column in self._resource)
+        # A hash of the row that everybody can make would tell who guesses right.
+        salt = f", '{self._veil.salt.hex()}'" if self._veil else ""
         key = self._resource.key_column.name
         envelope_shape = json.dumps(envelope)
         parameters = {
@@ -307,7 +323,7 @@ class RowReader:
             hashed as (
                 select
                     * exclude (item),
-                    (hash({hashed}, extra_fields) >> 1)::bigint as _row_hash,
+                    (hash({hashed}, extra_fields{salt}) >> 1)::bigint as _row_hash,
                     {any_failed} as is_unreadable
                 from typed
             )
@@ -335,7 +351,8 @@ class RowReader:
         new = pc.sum(fresh["is_new"]).as_py() or 0
         self.rows_new += new
         self.rows_changed += fresh.num_rows - new
-        return fresh.drop_columns(["is_new", "is_fresh", "is_unreadable"])
+        fresh = fresh.drop_columns(["is_new", "is_fresh", "is_unreadable"])
+        return self._veil.table(fresh, self._resource) if self._veil else fresh
 
     def _report(self, columns: Iterable[Column], function: str, envelope: str) -> None:
         key = self._resource.key_column
@@ -352,7 +369,13 @@ class RowReader:
                 {"envelope": envelope},
             ).fetchall()
             error = f"not readable as {column.kind.name.lower()}"
-            self.unreadable += [Unreadable(record_id, column.name, text, error) for record_id, text in rows]
+            self.unreadable += [
+                Unreadable(record_id, column.name, self._shown(text), error) for record_id, text in rows
+            ]
+
+    def _shown(self, raw_text: str) -> str | None:
+        """What of a text that could not be read goes to quarantine."""
+        return self._veil.text(raw_text) if self._veil else raw_text
 
 
 def _in_range(low: int | None, high: int | None) -> str:

@@ -94,7 +94,11 @@ SCHEDULE = "TIEOUT_SCHEDULE"
 
 
 class PiiMode(StrEnum):
+    """What becomes of personal data when it is loaded."""
+
     KEEP = "keep"
+    HASH = "hash"
+    DROP = "drop"
 
 
 class Organization(BaseModel):
@@ -158,6 +162,8 @@ class Settings(BaseSettings):
     alert_webhook_url: SecretStr | None = None
     tieout_now: Annotated[datetime, AfterValidator(_aware)] | None = None
     pii_mode: PiiMode = PiiMode.KEEP
+    pii_salt: SecretStr | None = None
+    """What hashes are salted with; a random salt that is kept beside the warehouse unless it is set."""
 
     @model_validator(mode="after")
     def _absolute_paths(self) -> Self:

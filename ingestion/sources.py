@@ -13,6 +13,7 @@ from dlt.extract import DltSource
 from dlt.pipeline.pipeline import Pipeline
 
 from ingestion import virtuous_crm_plus, virtuous_raise, warehouse
+from ingestion.http import PATIENCE, Patience
 from ingestion.reading import Progress, Reading
 from ingestion.resource_reading import Outcome
 from ingestion.settings import Organization, Settings
@@ -88,6 +89,7 @@ def open_reading(
     *,
     run_id: str,
     full: bool = False,
+    patience: Patience = PATIENCE,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[OpenReading]:
     """A reading of one product, ready to be run.
@@ -101,7 +103,7 @@ def open_reading(
     if pipeline.has_pending_data:
         pipeline.normalize()
         pipeline.load()
-    client = product.client_for(organization)
+    client = product.client_for(organization, patience)
     reading = Reading(
         source=source,
         dataset=product.DATASET,
@@ -116,6 +118,7 @@ def open_reading(
         progress=progress,
     )
     try:
+        reading.check_pii_mode()
         yield OpenReading(pipeline, product, reading)
     finally:
         reading.close()

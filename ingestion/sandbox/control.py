@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ from .clock import HOUR, iso_z, parse_instant
 from .crm_plus_api import CrmPlusApi
 from .faults import FAULTS, Faults
 from .http import Requests
+from .table import Table
 from .truth import truth
 from .world.simulation import Simulation
 
@@ -39,9 +41,11 @@ class Control:
             [
                 Route("/info", self._info),
                 Route("/advance", self._advance, methods=["POST"]),
+                Route("/leap", self._leap, methods=["POST"]),
                 Route("/observed", self._observed, methods=["POST"]),
                 Route("/truth", self._truth),
                 Route("/counts", self._counts),
+                Route("/ids", self._ids),
                 Route("/requests", self._requests_so_far),
                 Route("/faults", self._set_faults, methods=["GET", "POST"]),
             ]
@@ -85,6 +89,13 @@ class Control:
             return _json({"error": str(error)}, 400)
         return _json({"now": iso_z(world.now)})
 
+    async def _leap(self, request: Request) -> Response:
+        try:
+            self._faults.clock.leap(float((await _body(request))["seconds"]))
+        except (KeyError, ValueError, TypeError):
+            return _json({"error": "say how many seconds"}, 400)
+        return _json({})
+
     async def _observed(self, _request: Request) -> Response:
         self._world.observe()
         return _json({"now": iso_z(self._world.now), "observations": len(self._world.observations)})
@@ -93,28 +104,39 @@ class Control:
         return _json(truth(self._world))
 
     async def _counts(self, _request: Request) -> Response:
-        world = self._world
+        counts = {product: {name: len(table) for name, table in tables.items()} for product, tables in self._tables()}
+        counts["crm_plus"]["organization"] = 1
+        return _json(counts)
+
+    async def _ids(self, _request: Request) -> Response:
         return _json(
+            {product: {name: table.ids for name, table in tables.items()} for product, tables in self._tables()}
+        )
+
+    def _tables(self) -> Iterator[tuple[str, dict[str, Table[Any]]]]:
+        world = self._world
+        yield (
+            "raise",
             {
-                "raise": {
-                    "donors": len(world.donors),
-                    "gifts": len(world.gifts),
-                    "recurring_gifts": len(world.schedules),
-                    "campaigns": len(world.campaigns),
-                    "segments": len(world.segments),
-                    "projects": len(world.projects),
-                    "webhooks": len(world.webhooks),
-                    "webhook_logs": len(world.deliveries),
-                },
-                "crm_plus": {
-                    "contacts": len(world.contacts),
-                    "gifts": len(world.crm_gifts),
-                    "recurring_gifts": len(world.crm_schedules),
-                    "projects": len(world.crm_projects),
-                    "campaigns": len(world.crm_campaigns),
-                    "organization": 1,
-                },
-            }
+                "donors": world.donors,
+                "gifts": world.gifts,
+                "recurring_gifts": world.schedules,
+                "campaigns": world.campaigns,
+                "segments": world.segments,
+                "projects": world.projects,
+                "webhooks": world.webhooks,
+                "webhook_logs": world.deliveries,
+            },
+        )
+        yield (
+            "crm_plus",
+            {
+                "contacts": world.contacts,
+                "gifts": world.crm_gifts,
+                "recurring_gifts": world.crm_schedules,
+                "projects": world.crm_projects,
+                "campaigns": world.crm_campaigns,
+            },
         )
 
     async def _requests_so_far(self, _request: Request) -> Response:
@@ -128,6 +150,10 @@ class Control:
                 **{name: product(counts) for name, counts in requests.counts.items()},
                 "undocumented": {"count": requests.undocumented, "examples": requests.examples},
                 "crm_plus_budget": self._crm_plus.budget.headers(),
+                "storms": {
+                    name: {"windows": storm.windows, "forbidden": storm.forbidden}
+                    for name, storm in self._faults.storms.items()
+                },
             }
         )
 
@@ -137,7 +163,7 @@ class Control:
                 self._faults.set(await _body(request))
             except (ValueError, TypeError) as error:
                 return _json({"error": str(error)}, 400)
-        return _json({"on": self._faults.rates, "known": FAULTS})
+        return _json({"on": self._faults.rates, "known": FAULTS, "struck": self._faults.struck})
 
 
 async def _body(request: Request) -> dict[str, Any]:

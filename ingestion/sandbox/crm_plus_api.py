@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +23,7 @@ from .crm_plus_rows import (
     individual_id,
     individual_row,
 )
-from .faults import CRM_PLUS_RESOURCES, Faults
+from .faults import CRM_PLUS_RESOURCES, Faults, WallClock
 from .http import JSON, Answer, Endpoint, Requests, json_list, spoil
 from .money import number
 from .raise_rows import encode
@@ -40,7 +39,9 @@ DENIED = "Authorization has been denied for this request."
 class RefusalError(Exception):
     """An answer in CRM+'s canonical form of an error."""
 
-    def __init__(self, status: int, code: str, message: str, field: str | None = None, wait: int | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, field: str | None = None, wait: int | str | None = None
+    ) -> None:
         super().__init__(message)
         self.status, self.code, self.field, self.wait = status, code, field, wait
 
@@ -57,17 +58,18 @@ def _not_found() -> RefusalError:
 
 
 class HourlyBudget:
-    """A fixed window of requests by the real clock, shared by everyone who asks."""
+    """A fixed window of requests by the wall clock, shared by everyone who asks."""
 
-    def __init__(self, limit: int, seconds: float) -> None:
+    def __init__(self, limit: int, seconds: float, clock: WallClock) -> None:
         self.limit = limit
         self._seconds = seconds
-        self._ends = time.time() + seconds
+        self._clock = clock
+        self._ends = clock.now() + seconds
         self._used = 0
 
     def spend(self) -> bool:
         """Take one request from the window; False when it is spent."""
-        now = time.time()
+        now = self._clock.now()
         if now >= self._ends:
             self._ends += math.ceil((now - self._ends + 1e-9) / self._seconds) * self._seconds
             self._used = 0
@@ -78,7 +80,7 @@ class HourlyBudget:
 
     def wait(self) -> int:
         """Whole seconds until the window is full again."""
-        return max(1, math.ceil(self._ends - time.time()))
+        return max(1, math.ceil(self._ends - self._clock.now()))
 
     def headers(self) -> dict[str, str]:
         """What every answer says about the budget."""
@@ -121,7 +123,9 @@ class CrmPlusApi:
         self._faults = faults
         self._requests = requests
         self._key = key
-        self.budget = HourlyBudget(world.options.crm_plus_hourly_limit, world.options.crm_plus_window_seconds)
+        self.budget = HourlyBudget(
+            world.options.crm_plus_hourly_limit, world.options.crm_plus_window_seconds, faults.clock
+        )
         self._contacts = Resource("Contact", world.contacts, _contact_language(), lambda contact: contact.is_archived)
         self._gifts = Resource("Gift", world.crm_gifts, _gift_language(world.contacts))
         self._schedules = Resource("RecurringGift", world.crm_schedules, _schedule_language(world.contacts))
@@ -207,6 +211,8 @@ class CrmPlusApi:
         if not self.budget.spend():
             raise RefusalError(429, "RATE_LIMITED", "The hourly request limit is exceeded.", wait=self.budget.wait())
         faults = self._faults
+        if storm := faults.storm("crm_plus"):
+            raise RefusalError(429, "RATE_LIMITED", "Too many requests.", wait=storm.retry_after())
         if not faults.rates:
             return
         if any(faults.strikes(refusal) for refusal in refusals):
@@ -235,6 +241,7 @@ class CrmPlusApi:
             if self._faults.rates:
                 name = f"CRM+ {resource.name}"
                 rows = [self._faults.dress(name, id, row) for id, row in zip(wanted, rows, strict=True)]
+                rows, total = self._faults.page(rows, total)
             return json_list("list", rows, total)
 
         return answer

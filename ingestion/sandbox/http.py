@@ -16,6 +16,8 @@ JSON = "application/json; charset=utf-8"
 
 Answer = Callable[[Request], Awaitable[Response]]
 
+_ENVELOPES = (b"[]", b'{"data":[],"count":0}', b'{"items":null,"list":null}', b'{"status":"error"}', b"{}")
+
 _PAGE = (
     b"<!doctype html><html><head><title>Maintenance</title></head><body><h1>We will be right back</h1></body></html>"
 )
@@ -30,6 +32,19 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._answer(Request(scope, receive))
         await response(scope, receive, send)
+
+
+class Dropped(Response):
+    """No answer: the connection ends."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        cycle = getattr(receive, "__self__", None)
+        if transport := getattr(cycle, "transport", None):
+            transport.abort()
+            await asyncio.sleep(0)
+        else:
+            # Without a socket beneath, a body that does not come is the nearest.
+            await StreamingResponse(_pieces(b""), headers={"content-length": "1000"})(scope, receive, send)
 
 
 class Requests:
@@ -61,10 +76,16 @@ async def spoil(response: Response, faults: Faults, stall_seconds: float) -> Res
     """Let the faults of the network strike a finished answer."""
     if not faults.rates:
         return response
+    if faults.strikes("dropped_connections"):
+        return Dropped()
     if faults.strikes("timeouts"):
         return StreamingResponse(_silence(stall_seconds), media_type=JSON, headers={"content-length": "1000"})
     if response.status_code != 200:
         return response
+    if faults.strikes("redirects"):
+        return Response(status_code=302, headers={"location": "https://login.example.org/"})
+    if faults.strikes("wrong_envelopes"):
+        return Response(_ENVELOPES[faults.one_of(*range(len(_ENVELOPES)))], media_type=JSON)
     if faults.strikes("html_200"):
         return Response(_PAGE, media_type="text/html; charset=utf-8")
     if faults.strikes("cut_bodies"):

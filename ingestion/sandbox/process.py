@@ -42,6 +42,10 @@ class Handle:
         now: str = self._post("advance", {"to": to} if hours is None else {"hours": hours})["now"]
         return now
 
+    def leap(self, seconds: float) -> None:
+        """Let the wall clock, by which the sandbox throttles, leap ahead: for a reader that does not really wait."""
+        self._post("leap", {"seconds": seconds})
+
     def observed(self) -> None:
         """Note that a complete read was made now: the truth about sync windows follows what could be known."""
         self._post("observed", {})
@@ -53,6 +57,15 @@ class Handle:
     def counts(self) -> dict[str, dict[str, int]]:
         """How many rows the APIs serve now."""
         return self._get("counts")
+
+    def ids(self) -> dict[str, dict[str, list[int]]]:
+        """The ids of all rows that the APIs serve now."""
+        return self._get("ids")
+
+    def struck(self) -> dict[str, int]:
+        """How often each fault struck so far."""
+        struck: dict[str, int] = self._get("faults")["struck"]
+        return struck
 
     def requests(self) -> dict[str, Any]:
         """What was asked so far."""

@@ -176,6 +176,9 @@ class RaiseApi:
         faults = self._faults
         if request.headers.get("authorization") != f"Bearer {self._token}" or faults.strikes("raise_401"):
             raise ProblemError(401, "Unauthorized", "The token is missing, malformed, expired or revoked.")
+        if storm := faults.storm("raise"):
+            refusal = {"Retry-After": storm.retry_after()}
+            raise ProblemError(429, "Too Many Requests", "The organization sends too many requests.", refusal)
         if not faults.rates:
             return
         if any(faults.strikes(refusal) for refusal in refusals):
@@ -246,9 +249,11 @@ class RaiseApi:
             rows = [gift_json(self._world, table[id], details=True) for id in wanted]
         else:
             rows = [table.encoded(id) for id in wanted]
+        total = len(ids)
         if self._faults.rates:
             rows = [self._faults.dress(resource.name, id, row) for id, row in zip(wanted, rows, strict=True)]
-        return json_list("items", rows, len(ids))
+            rows, total = self._faults.page(rows, total)
+        return json_list("items", rows, total)
 
     @staticmethod
     def _sorted(resource: Resource, sort_by: str, ids: Sequence[int]) -> Sequence[int]:

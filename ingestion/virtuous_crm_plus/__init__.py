@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dlt.extract import DltSource
 
+from ingestion.http import Patience
 from ingestion.landing import dlt_source
 from ingestion.reading import Reading
 from ingestion.settings import Organization
@@ -14,9 +15,9 @@ NAME = "crm_plus"
 DATASET = "raw_crm_plus"
 
 
-def client_for(organization: Organization) -> CrmPlusClient | None:
+def client_for(organization: Organization, patience: Patience) -> CrmPlusClient | None:
     """The client of an organization's CRM+; None for an organization that does not run it."""
-    return CrmPlusClient(organization) if organization.crm_plus_api_key else None
+    return CrmPlusClient(organization, patience) if organization.crm_plus_api_key else None
 
 
 def time_zone_of(organization: Organization) -> str:

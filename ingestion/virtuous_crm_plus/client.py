@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 import orjson
 
 from ingestion.envelope import page_of
 from ingestion.errors import SourceError
-from ingestion.http import Patience, ReadClient
+from ingestion.http import PATIENCE, Patience, ReadClient
 from ingestion.ladder import Ladder
 from ingestion.log_entries import Waiting
 from ingestion.pages import BEGINNING, Page, Position, keyset_pages, offset_pages
@@ -49,7 +50,7 @@ Condition = dict[str, str]
 class CrmPlusClient:
     """Reads the collections of one organization's CRM+."""
 
-    def __init__(self, organization: Organization, patience: Patience | None = None) -> None:
+    def __init__(self, organization: Organization, patience: Patience = PATIENCE) -> None:
         assert organization.crm_plus_api_key is not None
         self.http = ReadClient(
             product="CRM+",
@@ -58,7 +59,7 @@ class CrmPlusClient:
             credential_name=organization.crm_plus_key_name,
             reads=READS,
             reserve=organization.crm_plus_reserve,
-            patience=patience or Patience(),
+            patience=patience,
         )
         self._offered: dict[str, dict[str, list[str]] | None] = {}
 
@@ -90,8 +91,18 @@ class CrmPlusClient:
         return self._by_keyset(resource, cursor, [modified | {"value": f"{since:%Y-%m-%d}"}], BEGINNING)
 
     def singles(self, resource: CrmPlusResource, keys: Iterable[int]) -> Iterator[Page]:
-        """CRM+ tells what was modified, so no row need be fetched by itself."""
-        return iter(())
+        """Rows that are asked for by their ids, each as a page of its own. A row that is not there is left out."""
+        cursor = self._condition(resource, resource.id_parameters, _GREATER_THAN)
+        ladder = Ladder(1)
+        if cursor is None:
+            return
+        for key in keys:
+            above = cursor | {"value": str(key - 1)}
+            page = ladder.fetch(lambda _, above=above: self._page(resource, 0, 1, [above]))  # type: ignore[misc]
+            if page.hole:
+                yield replace(page, hole=replace(page.hole, place=str(key)))
+            elif page.ids == (key,):
+                yield replace(page, total=None)
 
     def entries(self, resource: CrmPlusResource, waiting: Waiting) -> Iterator[Page]:
         """CRM+ keeps no log whose entries tell more by themselves."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ingestion.columns import Resource, declare
+from ingestion.columns import Resource, declare, personal
 
 _AUDIT = "createDateTimeUtc modifiedDateTimeUtc"
 _USERS = " createdByUser modifiedByUser"
@@ -43,6 +43,10 @@ CONTACTS = CrmPlusResource(
         instant=_AUDIT,
         json="address contactIndividuals contactReferences tags organizationGroups customFields customCollections",
     ),
+    personal=personal(
+        "name informalName formalContactName alternateContactName preferredSalutationName preferredAddresseeName"
+        " description website address contactIndividuals customFields customCollections" + _USERS
+    ),
     options_path="/api/Contact/QueryOptions",
     id_parameters=("Contact Id", "Id"),
     modified="modifiedDateTimeUtc",
@@ -69,6 +73,9 @@ GIFTS = CrmPlusResource(
         date="giftDate receiptDate acknowledgementDate",
         json="giftDesignations giftPremiums pledgePayments recurringGiftPayments giftPassthroughs customFields",
     ),
+    personal=personal(
+        "contactName notes tribute acknowledgementNotes checkNumber giftPassthroughs customFields" + _USERS
+    ),
     options_path="/api/Gift/QueryOptions",
     id_parameters=("Gift Id", "Id"),
     modified="modifiedDateTimeUtc",
@@ -86,6 +93,7 @@ RECURRING_GIFTS = CrmPlusResource(
         date="recurringGiftDate startDate anticipatedEndDate nextExpectedPaymentDate thankYouDate",
         json="designations customFields",
     ),
+    personal=personal("customFields" + _USERS),
     options_path="/api/RecurringGift/QueryOptions",
     id_parameters=("Recurring Gift Id", "Id"),
     modified="modifiedDateTimeUtc",
@@ -115,6 +123,7 @@ PROJECTS = CrmPlusResource(
         date="startDate endDate",
         json="giftSpecifications customFields",
     ),
+    personal=personal("location customFields" + _USERS),
     options_path="/api/Project/QueryOptions",
     id_parameters=("Project Id", "Id"),
     modified="modifiedDateTimeUtc",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dlt.extract import DltSource
 
+from ingestion.http import Patience
 from ingestion.landing import dlt_source
 from ingestion.reading import Reading
 from ingestion.settings import Organization
@@ -14,9 +15,9 @@ NAME = "raise"
 DATASET = "raw_raise"
 
 
-def client_for(organization: Organization) -> RaiseClient:
+def client_for(organization: Organization, patience: Patience) -> RaiseClient:
     """The client of an organization's Raise, which every organization has."""
-    return RaiseClient(organization)
+    return RaiseClient(organization, patience)
 
 
 def time_zone_of(organization: Organization) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from ingestion.envelope import page_of
 from ingestion.errors import RequestRejected, ResourceAbsent
-from ingestion.http import Patience, ReadClient
+from ingestion.http import PATIENCE, Patience, ReadClient
 from ingestion.ladder import Ladder
 from ingestion.log_entries import Waiting, answered
 from ingestion.pages import BEGINNING, Page, Position, offset_pages
@@ -30,7 +31,7 @@ READS = (
 class RaiseClient:
     """Reads the collections of one organization's Raise."""
 
-    def __init__(self, organization: Organization, patience: Patience | None = None) -> None:
+    def __init__(self, organization: Organization, patience: Patience = PATIENCE) -> None:
         self.http = ReadClient(
             product="Raise",
             base_url=organization.raise_base_url,
@@ -38,7 +39,7 @@ class RaiseClient:
             credential_name=organization.raise_token_name,
             reads=READS,
             requests_per_second=organization.raise_requests_per_second,
-            patience=patience or Patience(),
+            patience=patience,
         )
         self._sort_by: dict[str, str | None] = {}
 
@@ -61,13 +62,13 @@ class RaiseClient:
 
     def singles(self, resource: RaiseResource, keys: Iterable[int]) -> Iterator[Page]:
         """Rows that are fetched by their ids, each as a page of its own. A row that is not there is left out."""
-        assert resource.single_path
-        for key in keys:
-            try:
-                row = self.http.get(resource.single_path.format(key))
-            except ResourceAbsent:
-                continue
-            yield page_of("Raise", resource, ROWS, f'{{"{ROWS}":[{row}]}}')
+        ladder = Ladder(1)
+        for key in keys if resource.single_path else ():
+            page = ladder.fetch(lambda _, key=key: self._single(resource, key))  # type: ignore[misc]
+            if page.hole:
+                yield replace(page, hole=replace(page.hole, place=str(key)))
+            elif page.ids == (key,):
+                yield page
 
     def entries(self, resource: RaiseResource, waiting: Waiting) -> Iterator[Page]:
         """Single entries of a log, each as a page of its own that tells what came of asking for it."""
@@ -83,6 +84,14 @@ class RaiseClient:
     def glance(self, resource: RaiseResource) -> Page:
         """The first row, and how many there are: the cheapest read."""
         return self._page(resource, 0, 1)
+
+    def _single(self, resource: RaiseResource, key: int) -> Page:
+        assert resource.single_path
+        try:
+            row = self.http.get(resource.single_path.format(key))
+        except ResourceAbsent:
+            return Page("", (), None)
+        return page_of("Raise", resource, ROWS, f'{{"{ROWS}":[{row}]}}')
 
     def _page(self, resource: RaiseResource, skip: int, take: int) -> Page:
         params: dict[str, str | int] = {"Skip": skip, "Take": take}

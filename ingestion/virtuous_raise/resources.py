@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ingestion.columns import Resource, declare
+from ingestion.columns import Resource, declare, personal
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class RaiseResource(Resource):
     """How far back, by creation, the newest rows are read again in every run."""
 
     late_reread_days: int | None = None
-    """How far back they are read again once a day: gifts turn refunded or charged back weeks later."""
+    """How far back they are read again within a day: gifts turn refunded or charged back weeks later."""
 
     newest_first: bool = False
     """A log: read from its newest entry to known ground."""
@@ -50,6 +50,10 @@ DONORS = RaiseResource(
         boolean="isOrganization isTestMode isArchived isGDPRDeleted",
         instant="createdDate modifiedDate",
         json="crmKeyUrls primaryAddress donorAddresses donorEmailAddresses donorPhoneNumbers",
+    ),
+    personal=personal(
+        "name title firstName middleName lastName suffix email phone notes organizationName primaryAddress"
+        " donorAddresses donorEmailAddresses donorPhoneNumbers"
     ),
     sort_by=("id", "createdDateTime"),
     details=True,
@@ -73,6 +77,10 @@ GIFTS = RaiseResource(
         instant="createdDate modifiedDate",
         date="date",
         json="donor billingAddress shippingAddress projects browserInfo",
+    ),
+    personal=personal(
+        "authorizationNumber paymentInfo notes comment billingName shippingName submissionUrl googleGclid donor"
+        " billingAddress shippingAddress browserInfo"
     ),
     sort_by=("id",),
     details=True,
@@ -98,6 +106,7 @@ RECURRING_GIFTS = RaiseResource(
         date="startDate nextChargeDate",
         json="donor projects crmKeyUrls",
     ),
+    personal=personal("profileNumber paymentInfo cardExpiration donor"),
     sort_by=("id", "createdate"),
     details=True,
     created="createdDate",
@@ -161,6 +170,7 @@ WEBHOOK_LOGS = RaiseResource(
         text="eventTypeDisplay success httpStatusCode serverResponse contextId payLoad",
         instant="createdDate",
     ),
+    personal=personal("serverResponse payLoad"),
     sort_by=("createddatetime",),
     secrets=frozenset({"securityToken"}),
     created="createdDate",
@@ -173,6 +183,7 @@ WEBHOOK_LOG_PAYLOADS = RaiseResource(
     "webhook_log_payloads",
     "/api/Webhook/{}/log/{}",
     declare(integer="id webhookId attempts", text="outcome payLoad"),
+    personal=personal("payLoad"),
     secrets=frozenset({"securityToken"}),
     keeps_vanished=True,
     entries_of=WEBHOOK_LOGS.name,

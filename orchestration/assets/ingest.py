@@ -6,6 +6,7 @@ of a source must not be read without the audit row that says so.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -14,7 +15,7 @@ from dagster_dlt.translator import DltResourceTranslatorData
 
 from ingestion import operations
 from ingestion.resource_reading import Outcome
-from ingestion.settings import load_settings
+from ingestion.settings import Settings, load_settings
 from ingestion.sources import definition, open_reading
 from orchestration.assets.common import OWNERS, guarded
 from orchestration.instance import WAREHOUSE_POOL
@@ -23,6 +24,7 @@ from orchestration.resources import Loader, RunOptions, Turn
 from orchestration.scope import chosen
 
 READ_COMPLETELY = "read_completely"
+READ_AGAIN_IN_TIME = "read_again_in_time"
 
 _PRODUCTS = {"raise": "Virtuous Raise", "crm_plus": "Virtuous CRM+"}
 _SUMMED = (
@@ -95,6 +97,13 @@ def ingest_assets(source: str) -> dg.AssetsDefinition:
             )
             for spec in specs
             if _is_read(spec.key)
+        ]
+        + [
+            dg.AssetCheckSpec(
+                READ_AGAIN_IN_TIME,
+                asset=_progress_key(declared.name),
+                description="No row went unread for longer than FULL_SWEEP_EVERY_DAYS.",
+            )
         ],
         pool=WAREHOUSE_POOL,
     )
@@ -128,8 +137,13 @@ def ingest_assets(source: str) -> dg.AssetsDefinition:
             )
             if _is_read(key):
                 yield _read_completely(key, outcomes[key.path[-1]])
+        yield _read_again_in_time(_progress_key(declared.name), outcomes, settings)
 
     return ingest
+
+
+def _progress_key(dataset: str) -> dg.AssetKey:
+    return dg.AssetKey([dataset, "read_progress"])
 
 
 def _is_read(key: dg.AssetKey) -> bool:
@@ -178,4 +192,49 @@ def _read_completely(key: dg.AssetKey, outcomes: Mapping[str, Outcome]) -> dg.As
         severity=dg.AssetCheckSeverity.ERROR if errors else dg.AssetCheckSeverity.WARN,
         description="; ".join(dict.fromkeys(errors.values())) or None,
         metadata={"incomplete": incomplete, "errors": errors},
+    )
+
+
+def _read_again_in_time(
+    key: dg.AssetKey, outcomes: Mapping[str, Mapping[str, Outcome]], settings: Settings
+) -> dg.AssetCheckResult:
+    """How old the row is that was not read for the longest time, for each resource that was ever read to its end."""
+    now, promise = settings.now(), timedelta(days=settings.full_sweep_every_days)
+    ages = {
+        (organization, resource): now - outcome.unread_since
+        for resource, of in outcomes.items()
+        for organization, outcome in of.items()
+        if outcome.unread_since
+    }
+    late = [
+        f"{organization}'s {resource} for {age / timedelta(days=1):.1f} days"
+        for (organization, resource), age in ages.items()
+        if age > promise
+    ]
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=READ_AGAIN_IN_TIME,
+        passed=not late,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"Some rows went unread for longer than FULL_SWEEP_EVERY_DAYS: {', '.join(late)}."
+        if late
+        else None,
+        metadata={
+            "FULL_SWEEP_EVERY_DAYS": settings.full_sweep_every_days,
+            "unread": dg.MetadataValue.table(
+                [
+                    dg.TableRecord(
+                        {"organization": organization, "resource": resource, "days": round(age / timedelta(days=1), 2)}
+                    )
+                    for (organization, resource), age in ages.items()
+                ],
+                schema=dg.TableSchema(
+                    [
+                        dg.TableColumn("organization"),
+                        dg.TableColumn("resource"),
+                        dg.TableColumn("days", "float"),
+                    ]
+                ),
+            ),
+        },
     )

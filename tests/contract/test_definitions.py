@@ -76,6 +76,13 @@ def test_every_asset_that_opens_the_warehouse_waits_for_its_turn(defs: dg.Defini
     assert steps == dict.fromkeys(("ingest_raise", "ingest_crm_plus", "transform", "published"), "warehouse")
 
 
+def test_the_promise_to_read_every_row_again_is_checked_on_both_sources(defs: dg.Definitions) -> None:
+    checks = {key for key in defs.resolve_asset_graph().asset_check_keys if key.name == "read_again_in_time"}
+    assert {key.asset_key for key in checks} == {
+        dg.AssetKey([dataset, "read_progress"]) for dataset in ("raw_raise", "raw_crm_plus")
+    }
+
+
 def test_every_asset_has_an_owner_a_group_and_a_kind(specs: dict[dg.AssetKey, dg.AssetSpec]) -> None:
     incomplete = [key for key, spec in specs.items() if not (spec.owners and spec.kinds and spec.group_name)]
     assert not incomplete

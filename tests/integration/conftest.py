@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from ingestion.sandbox import Handle, running
+from ingestion.settings import Settings
 
 
 @dataclass
@@ -67,6 +68,18 @@ class Workplace:
             f"{schema}.{table}": self.query(f"select * exclude (_dlt_load_id) from {schema}.{table} order by all")
             for schema, table in tables
         }
+
+
+def settings_for(sandbox: Handle, folder: Path, **changes: Any) -> Settings:
+    """The settings that point at a sandbox, at its present instant, with the warehouse in a folder."""
+    named = {name.lower(): value for name, value in sandbox.env().items()}
+    return Settings(**{**named, "warehouse_path": folder / "warehouse.duckdb", "_env_file": None, **changes})
+
+
+@pytest.fixture(autouse=True)
+def _own_dlt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """dlt's state is global per user."""
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
 
 
 @pytest.fixture(scope="module")

@@ -123,3 +123,28 @@ def test_readers_are_never_blocked(place: Workplace) -> None:
         schema for (schema,) in place.query("select distinct schema_name from duckdb_tables()", published=True)
     } == {"marts"}
     assert not list(Path(place.published.parent).glob("*.tmp"))
+
+
+def test_one_organizations_broken_token_does_not_keep_the_other_from_being_read(
+    workplaces: Callable[[Handle], Workplace], sandbox: Handle
+) -> None:
+    place = workplaces(sandbox)
+    organizations = place.folder / "organizations.toml"
+    urls = f'raise_base_url = "{sandbox.raise_base_url}"\ncrm_plus_base_url = "{sandbox.crm_plus_base_url}"\n'
+    organizations.write_text(
+        f'[broken]\n{urls}raise_token_name = "BROKEN_TOKEN"\n'
+        f'[sound]\n{urls}raise_token_name = "SOUND_TOKEN"\ncrm_plus_key_name = "SOUND_KEY"\n'
+    )
+    secrets = {"BROKEN_TOKEN": "wrong", "SOUND_TOKEN": sandbox.raise_token, "SOUND_KEY": sandbox.crm_plus_key}
+    line = told(place.tieout("run", ORGANIZATIONS_FILE=str(organizations), **secrets), 1)
+    assert "Raise refused the credential (401): check BROKEN_TOKEN" in line
+    assert line.count("refused") == 1
+    held = dict(place.query("select organization, count(*) from raw_raise.gifts group by all"))
+    assert held == {"sound": sandbox.counts()["raise"]["gifts"]}
+    read = place.query("select organization, bool_and(is_complete) from raw_raise.load_audit group by all order by all")
+    assert read == [("broken", False), ("sound", True)]
+    judged = place.query("select organization, status from marts.recon_donors group by all", published=True)
+    assert ("sound", "linked") in judged
+    assert not [status for organization, status in judged if organization == "broken"]
+    unnamed = place.tieout("run", ORGANIZATIONS_FILE=str(organizations), **(secrets | {"SOUND_TOKEN": ""}))
+    assert "SOUND_TOKEN is not set" in told(unnamed, 2)

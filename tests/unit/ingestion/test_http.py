@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from threading import Barrier
+from time import sleep
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
@@ -23,19 +27,19 @@ from ingestion.errors import (
 from ingestion.http import Patience, ReadClient
 from ingestion.virtuous_crm_plus.client import READS as CRM_PLUS_READS
 from ingestion.virtuous_raise.client import READS as RAISE_READS
+from tests.clocks import LeapingClock
 
 TOKEN = "marked-token"
 
 
-def client(base_url: str, waits: list[float] | None = None, **options: Any) -> ReadClient:
+def client(base_url: str, clock: LeapingClock | None = None, **options: Any) -> ReadClient:
     return ReadClient(
         product="Raise",
         base_url=base_url,
         credential=SecretStr(TOKEN),
         credential_name="RAISE_API_TOKEN",
         reads=RAISE_READS,
-        patience=Patience(attempts=3, initial=0.001, longest=0.002),
-        sleep=(waits if waits is not None else []).append,
+        patience=Patience(attempts=3, initial=0.001, longest=0.002, clock=clock or LeapingClock()),
         **options,
     )
 
@@ -105,22 +109,75 @@ def _date(seconds: int) -> str:
 @pytest.mark.parametrize(
     ("headers", "low", "high"),
     [
-        ({"Retry-After": "847"}, 847, 847),
-        ({"Retry-After": _date(900)}, 600, 900),
+        ({"Retry-After": "847"}, 846, 847),
+        ({"Retry-After": _date(900)}, 600, 901),
         ({"X-RateLimit-Reset": str(int(datetime.now(UTC).timestamp()) + 3000)}, 2000, 3001),
-        ({"Retry-After": "soon"}, 60, 60),
-        ({}, 60, 60),
+        ({"Retry-After": "soon"}, 59, 60),
+        ({}, 59, 60),
     ],
 )
 def test_429_is_waited_out_as_told(httpserver: HTTPServer, headers: dict[str, str], low: float, high: float) -> None:
-    waits: list[float] = []
-    api = client(httpserver.url_for("/raise"), waits)
+    clock = LeapingClock()
+    api = client(httpserver.url_for("/raise"), clock)
     answers(httpserver, Response("{}", 429, headers), Response("{}"))
     assert api.get("/api/Gift/list") == "{}"
-    assert len(waits) == 1
-    assert low <= waits[0] <= high
-    assert api.usage.throttled_seconds == waits[0]
+    (waited,) = clock.slept
+    assert low <= waited <= high
+    assert api.usage.throttled_seconds == waited
     assert api.usage.retries == 0
+    assert api.usage.requests == 2
+
+
+def test_one_alone_asks_whether_the_wait_is_over(httpserver: HTTPServer) -> None:
+    """The others neither send anything meanwhile nor come all at once after it."""
+    sent: list[int] = []
+    during: list[int] = []
+    with ThreadPoolExecutor(6) as executor:
+
+        def while_it_waits(seconds: float) -> None:
+            executor.submit(api.get, "/api/Gift/list")
+            executor.submit(api.get, "/api/Gift/list")
+            sleep(0.2)
+            during.append(len(sent))
+
+        def answer(_: Request) -> Response:
+            sent.append(len(during))
+            return Response("", 429, {"Retry-After": "900"}) if len(sent) <= 3 else Response("{}")
+
+        httpserver.expect_request("/raise/api/Gift/list").respond_with_handler(answer)
+        api = client(httpserver.url_for("/raise"), LeapingClock(while_it_waits))
+        assert api.get("/api/Gift/list") == "{}"
+    assert during == [1, 2, 3]
+    assert sent == [0, 1, 2, 3, 3, 3, 3, 3, 3, 3]
+
+
+def test_who_was_under_way_when_the_window_closed_does_not_wait_twice() -> None:
+    both_sent = Barrier(2)
+    sent: list[int] = []
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        sent.append(1)
+        if len(sent) <= 2:
+            both_sent.wait(10)
+            return httpx.Response(429, headers={"Retry-After": "900"})
+        return httpx.Response(200, text="{}")
+
+    clock = LeapingClock(lambda _: sleep(0.2))
+    api = client("http://127.0.0.1", clock)
+    api._http = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://127.0.0.1")
+    with ThreadPoolExecutor(2) as executor:
+        assert list(executor.map(api.get, ["/api/Gift/list"] * 2)) == ["{}"] * 2
+    assert sum(clock.slept) == pytest.approx(900, abs=5)
+
+
+def test_a_pace_does_not_lead_into_a_forbidden_window(httpserver: HTTPServer) -> None:
+    """Who waits for its turn when a 429 comes in waits for that too."""
+    clock = LeapingClock()
+    api = client(httpserver.url_for("/raise"), clock, requests_per_second=0.1)
+    answers(httpserver, Response("{}"), Response("", 429, {"Retry-After": "900"}), Response("{}"), Response("{}"))
+    for _ in range(3):
+        api.get("/api/Gift/list")
+    assert [round(waited) for waited in clock.slept] == [10, 900, 10]
 
 
 def test_429_is_no_fault_however_often(httpserver: HTTPServer, raise_api: ReadClient) -> None:
@@ -169,11 +226,9 @@ def test_a_host_that_is_not_there(unused_tcp_port: int) -> None:
 
 
 def test_requests_are_paced(httpserver: HTTPServer) -> None:
-    waits: list[float] = []
-    api = client(httpserver.url_for("/raise"), waits, requests_per_second=0.1)
+    clock = LeapingClock()
+    api = client(httpserver.url_for("/raise"), clock, requests_per_second=0.1)
     answers(httpserver, *(Response("{}") for _ in range(3)))
     for _ in range(3):
         api.get("/api/Gift/list")
-    assert len(waits) == 2
-    assert waits[0] == pytest.approx(10, abs=2)
-    assert waits[1] == pytest.approx(20, abs=2)
+    assert clock.slept == [pytest.approx(10, abs=2), pytest.approx(10, abs=2)]

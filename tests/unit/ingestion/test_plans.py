@@ -19,10 +19,10 @@ from ingestion.columns import Resource, declare
 from ingestion.envelope import page_of
 from ingestion.errors import SourceBroken, SourceUnreachable
 from ingestion.http import ReadClient, Usage
-from ingestion.operations import TABLES
 from ingestion.pages import BEGINNING, Page, Position, keyset_pages, offset_pages
 from ingestion.reading import Reading
 from ingestion.settings import Settings
+from tests.plain_warehouse import PlainWarehouse
 
 THINGS = Resource(
     "things",
@@ -107,32 +107,9 @@ class Api:
     def close(self) -> None: ...
 
 
-class Warehouse:
-    """Loads packages as dlt does: each wholly or not at all."""
-
+class Warehouse(PlainWarehouse):
     def __init__(self, path: Path) -> None:
-        self.path = path
-        with duckdb.connect(str(path)) as connection:
-            connection.execute("create schema raw")
-
-    def load(self, reading: Reading) -> None:
-        keys = {"things": ["id"]} | {name: list(key) for name, (_, key) in TABLES.items()}
-        loaded = {"things": list(reading.rows(THINGS))}
-        loaded |= {name: list(reading.operations(name)) for name in TABLES}
-        with duckdb.connect(str(self.path)) as connection:
-            connection.execute("begin")
-            for name, tables in loaded.items():
-                for table in tables:
-                    if not table.num_columns:
-                        continue
-                    connection.register("incoming", table)
-                    connection.execute(f"create table if not exists raw.{name} as from incoming limit 0")
-                    connection.execute(f"alter table raw.{name} add column if not exists _dlt_load_id varchar")
-                    same = " and ".join(f't."{key}" = i."{key}"' for key in ["organization", *keys[name]])
-                    connection.execute(f"delete from raw.{name} t where exists (select 1 from incoming i where {same})")
-                    connection.execute(f"insert into raw.{name} by name from incoming")
-                    connection.unregister("incoming")
-            connection.execute("commit")
+        super().__init__(path, THINGS)
 
     def rows(self, condition: str = "_deleted_at is null") -> dict[int, str]:
         with duckdb.connect(str(self.path), read_only=True) as connection:
@@ -178,6 +155,7 @@ def run(api: Api, warehouse: Warehouse, *, full: bool = False, killed_after: int
 def _small_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource_reading, "_BYTES_PER_BATCH", 700)
     monkeypatch.setattr("ingestion.plan._SMALL", 0)
+    monkeypatch.setattr("ingestion.plan._WHOLE_PER_DAY", 0)
 
 
 STYLES = ("offset", "keyset")
@@ -371,3 +349,9 @@ def test_the_client_protocol_is_what_the_clients_are() -> None:
     for client in (RaiseClient, CrmPlusClient):
         assert wanted <= set(vars(client)) | {"http"}
     assert isinstance(ReadClient, type)
+
+
+def test_a_second_full_reading_at_the_same_instant_reads_everything_again(tmp_path: Path) -> None:
+    api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
+    run(api, warehouse)
+    assert run(api, warehouse, full=True).outcomes["things"].rows_read == 30

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,29 @@ def test_what_could_not_be_read_fails_its_check_and_not_the_run(
     (check,) = [check for check in result.get_asset_check_evaluations() if check.asset_key == GIFTS]
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert check.description == "Raise refused the credential."
+
+
+@pytest.mark.parametrize(("days", "passed"), [(6, True), (8, False)])
+def test_the_promise_to_read_every_row_again_is_checked(
+    asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch, days: int, passed: bool
+) -> None:
+    unread_since = datetime.now(UTC) - timedelta(days=days)
+    result = materialize(
+        asset,
+        monkeypatch,
+        {
+            "north": {"gifts": outcome("gifts", unread_since=unread_since), "webhook_logs": outcome("webhook_logs")},
+            "south": {"gifts": outcome("gifts", unread_since=datetime.now(UTC))},
+        },
+    )
+    (check,) = [c for c in result.get_asset_check_evaluations() if c.check_name == subject.READ_AGAIN_IN_TIME]
+    assert check.passed is passed
+    assert passed or "north's gifts for 8.0 days" in (check.description or "")
+    told = check.metadata["unread"].records
+    assert [(r.data["organization"], r.data["resource"], r.data["days"]) for r in told] == [
+        ("north", "gifts", days),
+        ("south", "gifts", 0),
+    ]
 
 
 def test_one_organization_can_be_asked_for(asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch) -> None:
