@@ -1,0 +1,888 @@
+"""A second reading of the warehouse contract: what the reconciliation says of one organization, in plain Python.
+
+It shares nothing with the dbt models but the contract and the decisions on it, so that a misreading of either shows as
+a difference. Rules stand in the order of the contract. Amounts are Decimals, instants are aware datetimes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from tests.oracle.organization import Organization, Row
+
+LATE_AFTER = timedelta(hours=24)
+MISSING_AFTER = timedelta(hours=72)
+STALE_AFTER = timedelta(hours=48)
+AMOUNT_TOLERANCE = Decimal("0.01")
+DATE_TOLERANCE = timedelta(days=1)
+RAISE_SOURCES = {"raisedonors", "raise", "virtuous raise", "legacy raisedonors"}
+SETTLED = {"approved"}
+REVERSED = {"refunded", "chargeback"}
+
+RAISE_SIDE = [("raise", name) for name in ("donors", "gifts", "recurring_gifts", "campaigns")]
+CRM_PLUS_SIDE = {
+    "donor": [("crm_plus", "contacts")],
+    "gift": [("crm_plus", "contacts"), ("crm_plus", "gifts")],
+    "recurring_gift": [("crm_plus", "contacts"), ("crm_plus", "recurring_gifts")],
+}
+
+RAISE_STATES = {"active": 0, "paused": 0, "failing": 0, "cancelled": 1, "canceled": 1, "completed": 1}
+CRM_PLUS_STATES = RAISE_STATES | {"uptodate": 0, "failed": 0}
+RAISE_FREQUENCIES = {1, 2, 4, 12, 26, 52}
+CRM_PLUS_FREQUENCIES = {
+    "daily": Decimal(365), "weekly": Decimal(52), "biweekly": Decimal(26), "semimonthly": Decimal(24),
+    "monthly": Decimal(12), "quarterly": Decimal(4), "semiannually": Decimal(2), "annually": Decimal(1),
+    "biennially": Decimal("0.5"),
+}  # fmt: skip
+
+# Fields of a quarantined record that decide a status; a record without a field is unreadable as a whole.
+DECIDING = {
+    ("raise", "donors"): {"isTestMode", "isGDPRDeleted", "crmKey", "crmKeyUrls"},
+    ("crm_plus", "contacts"): {"mergedIntoContactId", "isArchived", "contactReferences"},
+    ("raise", "gifts"): {"amount", "statusText", "isTestMode"},
+    ("crm_plus", "gifts"): {"amount", "transactionId", "contactId"},
+    ("raise", "recurring_gifts"): {"amount", "crmKey", "statusText"},
+    ("crm_plus", "recurring_gifts"): {"amount", "status", "transactionId"},
+    ("raise", "campaigns"): {"canSync"},
+}
+
+
+def folded(text: str | None) -> str | None:
+    return (text or "").strip().lower() or None
+
+
+def integer(text: str | None) -> int | None:
+    """The positive integer that a key stands for."""
+    found = re.fullmatch(r"\+?0*([1-9]\d*)(\.0+)?", (text or "").strip())
+    if found is None or int(found[1]) >= 2**63:
+        return None
+    return int(found[1])
+
+
+def transaction_raise_id(text: str | None) -> int | None:
+    """The Raise id that a CRM+ transaction id stands for."""
+    bare = re.sub(r"^(rd2-|rd-|raise-)", "", folded(text) or "")
+    return integer(re.sub(r"-\d+$", "", bare))
+
+
+def from_raise(row: Row) -> bool:
+    return folded(row.get("transaction_source")) in RAISE_SOURCES
+
+
+def changed_at(row: Row, created: str, modified: str) -> datetime:
+    stamps = [stamp for stamp in (row.get(created), row.get(modified)) if stamp is not None]
+    return max(stamps, default=row["_first_extracted_at"])
+
+
+class Oracle:
+    """What the marts say of one organization: `donors`, `gifts` and `recurring_gifts`, each by (`raise_id`, `crm_id`
+    where `raise_id` is null)."""
+
+    def __init__(self, organization: Organization) -> None:
+        self.o = organization
+        self.raise_donors = {row["id"]: row for row in organization.of("raise", "donors")}
+        self.raise_gifts = {row["id"]: row for row in organization.of("raise", "gifts")}
+        self.raise_schedules = {row["id"]: row for row in organization.of("raise", "recurring_gifts")}
+        self.contacts = {row["id"]: row for row in organization.of("crm_plus", "contacts")}
+        self.crm_gifts = {row["id"]: row for row in self._there("gifts")}
+        self.crm_schedules = {row["id"]: row for row in self._there("recurring_gifts")}
+
+    def _there(self, resource: str) -> Iterator[Row]:
+        return (row for row in self.o.of("crm_plus", resource) if row.get("_deleted_at") is None)
+
+    # --- §3: reads, ages, quarantine -------------------------------------------------------------------------------
+
+    @cached_property
+    def read_at(self) -> dict[tuple[str, str], datetime]:
+        """Start of the latest complete read of each resource."""
+        latest: dict[tuple[str, str], datetime] = {}
+        for read in self.o.reads:
+            if read["is_complete"]:
+                key = read["source"], read["resource"]
+                latest[key] = max(latest.get(key, read["started_at"]), read["started_at"])
+        return latest
+
+    def needed(self, entity: str) -> list[tuple[str, str]]:
+        return RAISE_SIDE if self.o.runs_crm_plus is False else RAISE_SIDE + CRM_PLUS_SIDE[entity]
+
+    def as_of(self, entity: str) -> datetime | None:
+        reads = [self.read_at.get(resource) for resource in self.needed(entity)]
+        return None if None in reads else min(read for read in reads if read is not None)
+
+    def is_stale(self, resource: tuple[str, str]) -> bool:
+        newest = max(self.read_at[needed] for needed in RAISE_SIDE)
+        return self.read_at[resource] < newest - STALE_AFTER
+
+    def is_assessable(self, entity: str, *, without_contacts: bool = False) -> bool:
+        """A stale read of contacts matters to gifts and schedules only where contacts decide."""
+        if self.o.runs_crm_plus is None or self.as_of(entity) is None:
+            return False
+        return not any(
+            self.is_stale(resource)
+            for resource in self.needed(entity)
+            if not (without_contacts and resource == ("crm_plus", "contacts"))
+        )
+
+    def quarantined(self, source: str, resource: str) -> set[int | None]:
+        """Ids of the records whose present state is not known; None stands for those without an id."""
+        return {
+            integer(row["record_id"])
+            for row in self.o.quarantine
+            if (row["source"], row["resource"]) == (source, resource)
+            and row.get("resolved_at") is None
+            and (row["field"] is None or row["field"] in DECIDING[source, resource])
+        }
+
+    def by_age(self, entity: str, since: datetime) -> str:
+        as_of = self.as_of(entity)
+        assert as_of is not None
+        age = as_of - since
+        return "pending" if age < LATE_AFTER else "late" if age < MISSING_AFTER else "missing"
+
+    @staticmethod
+    def created(row: Row) -> datetime:
+        return row.get("created_date") or row["_first_extracted_at"]
+
+    # --- §3: when a record is expected -----------------------------------------------------------------------------
+
+    @cached_property
+    def sync_states(self) -> dict[int, list[tuple[datetime, datetime, bool]]]:
+        """Per campaign, the spans over which reads saw one state of the switch."""
+        campaigns = {row["id"]: row for row in self.o.of("raise", "campaigns")}
+        versions: dict[int, list[Row]] = defaultdict(list)
+        for version in sorted(self.o.campaign_versions, key=lambda v: v["dbt_valid_from"]):
+            versions[version["campaign_id"]].append(version)
+        unreadable_since = {
+            integer(row["record_id"]): row["first_seen_at"]
+            for row in self.o.quarantine
+            if (row["source"], row["resource"]) == ("raise", "campaigns") and row.get("resolved_at") is None
+        }
+        spans: dict[int, list[tuple[datetime, datetime, bool]]] = {}
+        for id, of_campaign in versions.items():
+            states: list[tuple[datetime, bool | None]] = []
+            for version in of_campaign:
+                if not states or states[-1][1] is not version["can_sync"]:
+                    states.append((version["dbt_valid_from"], version["can_sync"]))
+            spans[id] = []
+            unseen = [campaigns[id].get("_deleted_at"), unreadable_since.get(id)]
+            unseen_since = min((at for at in unseen if at is not None), default=None)
+            for position, (since, state) in enumerate(states):
+                if state is None:
+                    continue
+                following = states[position + 1][0] if position + 1 < len(states) else None
+                seen = [
+                    read["started_at"]
+                    for read in self.o.reads
+                    if (read["source"], read["resource"]) == ("raise", "campaigns")
+                    and read["is_complete"]
+                    and read["started_at"] >= since
+                    and (following is None or read["finished_at"] < following)
+                    and (unseen_since is None or read["started_at"] < unseen_since)
+                ]
+                spans[id].append((since, max(seen, default=since), state))
+        return spans
+
+    def can_sync(self, campaign: int, at: datetime) -> bool | None:
+        """The state at an instant, else the nearest known one; of two equally near the later."""
+        spans = self.sync_states.get(campaign, [])
+        if not spans:
+            return None
+
+        def distance(span: tuple[datetime, datetime, bool]) -> timedelta:
+            since, until, _ = span
+            return max(since - at, at - until, timedelta())
+
+        nearest = min(distance(span) for span in spans)
+        return [state for *_, state in [s for s in spans if distance(s) == nearest]][-1]
+
+    def campaigns_of(self, row: Row) -> list[int]:
+        """Campaigns that a gift or schedule may belong to."""
+        campaigns = {c["id"]: c for c in self.o.of("raise", "campaigns")}
+        segments = self.o.of("raise", "segments")
+        if row.get("campaign_id") in campaigns:
+            return [row["campaign_id"]]
+        by_name = [id for id, c in campaigns.items() if self._name(c["name"]) == self._name(row.get("campaign_name"))]
+        for matches in (
+            [s for s in segments if row.get("segment_id") is not None and s["id"] == row["segment_id"]],
+            [s for s in segments if folded(row.get("segment_code")) and folded(s["code"]) == folded(row["segment_code"])],
+            [
+                s
+                for s in segments
+                if self._name(row.get("segment_name")) and self._name(s["name"]) == self._name(row["segment_name"])
+            ],
+        ):
+            found = sorted({s["campaign_id"] for s in matches if s["campaign_id"] in campaigns})
+            if found:
+                return [id for id in found if id in by_name] or found
+        return by_name if self._name(row.get("campaign_name")) else []
+
+    @staticmethod
+    def _name(text: str | None) -> str | None:
+        return re.sub(r"\s+", " ", folded(text) or "") or None
+
+    def is_expected(self, row: Row) -> bool | None:
+        """Whether a campaign of the record was syncing when it was created; None when nobody knows."""
+        campaigns = self.campaigns_of(row)
+        if not campaigns:
+            return True
+        states = [self.can_sync(campaign, self.created(row)) for campaign in campaigns]
+        return True if True in states else None if None in states else False
+
+    # --- §4.1: donors ----------------------------------------------------------------------------------------------
+
+    def chain(self, contact: int) -> list[int]:
+        """Ids from a contact along its merges; the last one stands twice at a cycle."""
+        seen = [contact]
+        while (row := self.contacts.get(seen[-1])) is not None and (row.get("merged_into_contact_id") or 0) > 0:
+            seen.append(row["merged_into_contact_id"])
+            if seen[-1] in seen[:-1]:
+                break
+        return seen
+
+    def survivor(self, contact: int | None) -> int | None:
+        """The contact in the end; None for a cycle, a missing survivor, or a contact that is not there."""
+        if contact is None or contact not in self.contacts:
+            return None
+        chain = self.chain(contact)
+        end = self.contacts.get(chain[-1])
+        if chain[-1] in chain[:-1] or end is None or end.get("_deleted_at") is not None:
+            return None
+        return chain[-1]
+
+    def is_archived(self, contact: int) -> bool:
+        return bool(self.contacts[contact].get("is_archived"))
+
+    @cached_property
+    def references(self) -> dict[int, set[int]]:
+        """Per donor id, the contacts that carry a back-reference to it."""
+        carriers: dict[int, set[int]] = defaultdict(set)
+        for contact, row in self.contacts.items():
+            if row.get("_deleted_at") is not None and not row.get("merged_into_contact_id"):
+                continue
+            for reference in json.loads(row.get("contact_references") or "[]"):
+                donor = integer(str(reference["id"]))
+                if folded(reference["source"]) in RAISE_SOURCES and donor is not None:
+                    carriers[donor].add(contact)
+        return carriers
+
+    def referring(self, donor: int) -> set[int]:
+        """The contacts, after merges, that refer back to a donor."""
+        return {s for c in self.references.get(donor, ()) if (s := self.survivor(c)) is not None}
+
+    @staticmethod
+    def is_linked_elsewhere(donor: Row) -> bool:
+        urls = json.loads(donor.get("crm_key_urls") or "{}") or {}
+        return bool(urls) and "virtuous" not in json.dumps(
+            [[type_, link.get("url") if isinstance(link, dict) else link] for type_, link in urls.items()]
+        ).lower()
+
+    def donor_contact(self, donor: int | None) -> int | None:
+        """The contact of a donor in the end: by its key, else by the one back-reference."""
+        row = self.raise_donors.get(donor) if donor is not None else None
+        if row is None:
+            return None
+        if (row.get("crm_key") or "").strip():
+            if self.is_linked_elsewhere(row):
+                return None
+            return self.survivor(integer(row["crm_key"]))
+        if self.is_linked_elsewhere(row):
+            return None
+        referring = self.referring(row["id"])
+        return referring.pop() if len(referring) == 1 else None
+
+    def activity(self, donor: int) -> list[Row]:
+        return [
+            *(g for g in self.raise_gifts.values() if g["donor_id"] == donor and self._counts(g) and self.group(g)),
+            *(s for s in self.raise_schedules.values() if s["donor_id"] == donor and self._counts(s)),
+        ]
+
+    @staticmethod
+    def _counts(row: Row) -> bool:
+        return not row.get("is_test_mode") and row.get("_deleted_at") is None
+
+    @staticmethod
+    def group(gift: Row) -> str | None:
+        status = folded(gift.get("status_text"))
+        return "settled" if status in SETTLED else "reversed" if status in REVERSED else None
+
+    def donors(self) -> dict[tuple[int | None, int | None], Row]:
+        rows: dict[tuple[int | None, int | None], Row] = {}
+        for id, donor in self.raise_donors.items():
+            gifts = [row for row in self.activity(id) if "gateway_name" not in row]
+            row = self._donor(donor)
+            row["gift_count"] = sum(1 for g in self.activity(id) if g in self.raise_gifts.values())
+            row["gift_amount"] = sum(
+                (g["amount"] or Decimal(0) for g in self.activity(id) if g["id"] in self.raise_gifts and g is self.raise_gifts[g["id"]]),
+                Decimal(0),
+            )
+            del gifts
+            rows[id, None] = row
+        for contact in self._orphan_contacts():
+            rows[None, contact] = {"status": self._orphan_contact_status(contact), "crm_id": contact}
+        return rows
+
+    def _donor(self, donor: Row) -> Row:
+        id = donor["id"]
+        text = (donor.get("crm_key") or "").strip()
+        key = integer(text)
+        contact = self.survivor(key)
+        referring = self.referring(id)
+        answer: Row = {"crm_id": self.donor_contact(id)}
+        usable = bool(text) and key is not None and not self.is_linked_elsewhere(donor)
+        if usable and contact is not None and contact in referring:
+            answer |= {"evidence": "crm_key+reference", "confidence": "exact"}
+        elif usable and contact is not None:
+            answer |= {"evidence": "crm_key", "confidence": "high"}
+        elif not text and not self.is_linked_elsewhere(donor) and referring:
+            answer |= {"evidence": "reference", "confidence": "medium"}
+        else:
+            answer |= {"evidence": "none", "confidence": None}
+
+        def status() -> str:
+            if donor.get("is_test_mode"):
+                return "test_mode"
+            if donor.get("is_gdpr_deleted") or donor.get("_deleted_at") is not None:
+                return "deleted"
+            if self.o.runs_crm_plus is False:
+                return "not_applicable"
+            if not self.is_assessable("donor") or id in self.quarantined("raise", "donors"):
+                return "not_assessable"
+            if (text and key is None) or self.is_linked_elsewhere(donor):
+                return "foreign_key"
+            unreadable = self.quarantined("crm_plus", "contacts")
+            if key is not None:
+                assert text
+                if unreadable & set(self.chain(key)):
+                    return "not_assessable"
+                if contact is None and None in unreadable:
+                    return "not_assessable"
+                if key not in self.contacts and changed_at(donor, "created_date", "modified_date") > self.read_at["crm_plus", "contacts"]:
+                    return "not_assessable"
+                if contact is not None:
+                    others = [c for c in referring if c != contact and not self.is_archived(c)]
+                    if contact not in referring and others:
+                        return "conflict"
+                    if self.is_archived(contact):
+                        return "archived"
+                    return "merged" if contact != key else "linked"
+                return "dangling"
+            if len(referring) == 1:
+                return "linked_by_reference"
+            if referring:
+                return "ambiguous_reference"
+            if unreadable:
+                return "not_assessable"
+            activity = self.activity(id)
+            if not activity:
+                return "no_activity"
+            expected = [row for row in activity if self.is_expected(row)]
+            if not expected:
+                return "not_assessable" if any(self.is_expected(r) is None for r in activity) else "sync_disabled"
+            since = max(self.created(donor), min(self.created(row) for row in expected))
+            answer["expected_since"] = since
+            return self.by_age("donor", since)
+
+        answer["status"] = status()
+        return answer
+
+    def _orphan_contacts(self) -> list[int]:
+        """Live contacts that name a donor that Raise never showed, and that no donor accounts for."""
+        if self.o.runs_crm_plus is False:
+            return []
+        claims: dict[int, set[int]] = defaultdict(set)
+        for donor, carriers in self.references.items():
+            for carrier in carriers:
+                if (contact := self.survivor(carrier)) is not None:
+                    claims[contact].add(donor)
+        accounted = {self.survivor(integer(donor.get("crm_key"))) for donor in self.raise_donors.values()}
+        return [
+            contact
+            for contact, donors in claims.items()
+            if not self.is_archived(contact) and contact not in accounted and not donors & self.raise_donors.keys()
+        ]
+
+    def _orphan_contact_status(self, contact: int) -> str:
+        if not self.is_assessable("donor") or contact in self.quarantined("crm_plus", "contacts"):
+            return "not_assessable"
+        unreadable = self.quarantined("raise", "donors")
+        claimed = {d for d, carriers in self.references.items() if contact in {self.survivor(c) for c in carriers}}
+        if None in unreadable or claimed & unreadable:
+            return "not_assessable"
+        as_of = self.as_of("donor")
+        assert as_of is not None
+        since = changed_at(self.contacts[contact], "create_date_time_utc", "modified_date_time_utc")
+        return "pending" if since > as_of else "orphan"
+
+    # --- §4.2: gifts -----------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def is_reversing(gift: Row) -> bool:
+        return folded(gift.get("gift_type")) == "reversing transaction" or (gift.get("amount") or 0) < 0
+
+    def usable_pair(self, gift: Row) -> int | None:
+        """The Raise gift that the transaction pair names, where it can name one and the back-pointer is trusted."""
+        return transaction_raise_id(gift.get("transaction_id")) if from_raise(gift) and self.is_key_trusted else None
+
+    @cached_property
+    def is_key_trusted(self) -> bool:
+        claiming = [gift for gift in self.crm_gifts.values() if from_raise(gift)]
+        finding = [g for g in claiming if transaction_raise_id(g.get("transaction_id")) in self.raise_gifts]
+        return len(claiming) < 20 or 2 * len(finding) >= len(claiming)
+
+    @cached_property
+    def families(self) -> dict[int, list[int]]:
+        """CRM+ gifts by the gift that they belong to: itself, or for a reversal what it reverses in the end."""
+        root: dict[int, int] = {}
+        for id, gift in self.crm_gifts.items():
+            seen, at = [id], gift
+            while self.is_reversing(at) and at.get("reversed_gift_id") in self.crm_gifts:
+                if at["reversed_gift_id"] in seen:
+                    seen = [min(seen)]
+                    break
+                seen.append(at["reversed_gift_id"])
+                at = self.crm_gifts[seen[-1]]
+            root[id] = seen[-1]
+        families: dict[int, list[int]] = defaultdict(list)
+        for id, of in sorted(root.items()):
+            families[of].append(id)
+        return families
+
+    def family_pair(self, root: int) -> int | None:
+        pairs = [self.usable_pair(self.crm_gifts[id]) for id in [root, *self.families[root]]]
+        return next((pair for pair in pairs if pair is not None), None)
+
+    @cached_property
+    def gift_matches(self) -> tuple[dict[int, list[int]], dict[int, str]]:
+        """CRM+ gifts by Raise gift, and the evidence of each match."""
+        by_raise: dict[int, list[int]] = defaultdict(list)
+        evidence: dict[int, str] = {}
+        left = []
+        for root, members in self.families.items():
+            decided = {self.o.overrides[m] for m in members if self.o.overrides.get(m) in self.raise_gifts}
+            pair = self.family_pair(root)
+            if decided:
+                by_raise[min(decided)] += members
+                evidence[min(decided)] = "override"
+            elif pair in self.raise_gifts:
+                assert pair is not None
+                by_raise[pair] += members
+                evidence.setdefault(pair, "transaction")
+            elif pair is None:
+                left.append(root)
+        candidates = [r for r in left if not self.is_reversing(self.crm_gifts[r])]
+        unmatched = [g for id, g in self.raise_gifts.items() if id not in by_raise]
+        edges = [
+            (gift["id"], root)
+            for gift in unmatched
+            for root in candidates
+            if not gift.get("is_test_mode") and self.group(gift) and self._alike(gift, self.crm_gifts[root])
+        ]
+        live = {root for id, root in edges if self.raise_gifts[id].get("_deleted_at") is None}
+        edges = [(i, r) for i, r in edges if self.raise_gifts[i].get("_deleted_at") is None or r not in live]
+        for id, root in edges:
+            if sum(1 for i, _ in edges if i == id) == 1 and sum(1 for _, r in edges if r == root) == 1:
+                by_raise[id] += self.families[root]
+                evidence[id] = "donor_amount_date"
+        return by_raise, evidence
+
+    def _alike(self, gift: Row, crm_gift: Row) -> bool:
+        contact = self.donor_contact(gift["donor_id"])
+        if contact is None or contact != self.survivor(crm_gift.get("contact_id")):
+            return False
+        if gift.get("date") is None or crm_gift.get("gift_date") is None:
+            return False
+        if abs(gift["date"] - crm_gift["gift_date"]) > DATE_TOLERANCE:
+            return False
+        amounts = self.comparable(gift, [crm_gift])
+        return amounts is not None and abs(amounts[0] - amounts[1]) <= AMOUNT_TOLERANCE
+
+    def comparable(self, gift: Row, crm_gifts: list[Row]) -> tuple[Decimal, Decimal, set[Decimal], list[Decimal]] | None:
+        """Raise amount, CRM+ net, covered costs and the single CRM+ amounts in one currency; None where there is none."""
+        currencies = {folded(g.get("currency_code")) for g in crm_gifts} - {None}
+        currency = folded(gift.get("currency"))
+        allocations = json.loads(gift.get("projects") or "[]")
+        if gift.get("amount") is None or any(g.get("amount") is None for g in crm_gifts):
+            return None
+        if len(currencies) <= 1 and (currency is None or not currencies or currencies == {currency}):
+            costs = {_cents(self._raise_costs(gift, base=False)), _cents(self._crm_costs(crm_gifts, base=False))}
+            singles = [g["amount"] for g in crm_gifts if not self.is_reversing(g)]
+            return gift["amount"], sum((g["amount"] for g in crm_gifts), Decimal(0)), costs - {Decimal(0)}, singles
+        exchanges = [a.get("currencyExchange") or {} for a in allocations]
+        bases = {folded(e.get("baseCurrencyCode")) for e in exchanges}
+        crm_bases = {folded(g.get("base_currency_code")) for g in crm_gifts}
+        if len(bases) != 1 or bases != crm_bases or None in bases:
+            return None
+        if any(g.get("exchange_rate") is None for g in crm_gifts):
+            return None
+        listed = sum((_money(a["amount"]) for a in allocations), Decimal(0))
+        cost = self._raise_costs(gift, base=False)
+        if listed == gift["amount"]:
+            base = sum((_money(e["baseAmount"]) for e in exchanges), Decimal(0))
+            if self._named_costs(gift, base=False):
+                pass
+        elif listed == gift["amount"] + cost:
+            base = sum((_money(e["baseAmount"]) for e in exchanges), Decimal(0)) - self._raise_costs(gift, base=True)
+        else:
+            return None
+        costs = {_cents(self._raise_costs(gift, base=True)), _cents(self._crm_costs(crm_gifts, base=True))}
+        singles = [g["amount"] * g["exchange_rate"] for g in crm_gifts if not self.is_reversing(g)]
+        net = sum((g["amount"] * g["exchange_rate"] for g in crm_gifts), Decimal(0))
+        return base, _cents(net), costs - {Decimal(0)}, [_cents(s) for s in singles]
+
+    @staticmethod
+    def _named_costs(gift: Row, *, base: bool) -> Decimal:
+        return sum(
+            (
+                _money(a["currencyExchange"]["baseAmount"] if base else a["amount"])
+                for a in json.loads(gift.get("projects") or "[]")
+                if folded(a["name"]) == "covers processing fees"
+            ),
+            Decimal(0),
+        )
+
+    def _raise_costs(self, gift: Row, *, base: bool) -> Decimal:
+        return self._named_costs(gift, base=base) if gift.get("donor_paid_costs") else Decimal(0)
+
+    @staticmethod
+    def _crm_costs(crm_gifts: list[Row], *, base: bool) -> Decimal:
+        return sum(
+            (
+                Decimal(str(d["amountDesignated"])) * (g["exchange_rate"] if base else 1)
+                for g in crm_gifts
+                for d in json.loads(g.get("gift_designations") or "[]")
+                if folded(d["projectCode"]) == "creditcardcosts"
+            ),
+            Decimal(0),
+        )
+
+    def gifts(self) -> dict[tuple[int | None, int | None], Row]:
+        rows: dict[tuple[int | None, int | None], Row] = {}
+        by_raise, evidence = self.gift_matches
+        for id, gift in self.raise_gifts.items():
+            members = [self.crm_gifts[m] for m in sorted(by_raise.get(id, []))]
+            row = self._gift(gift, members, evidence.get(id, "none"))
+            row["crm_gift_ids"] = [m["id"] for m in members]
+            rows[id, None] = row
+        matched = {m for members in by_raise.values() for m in members}
+        claims: dict[int, list[int]] = defaultdict(list)
+        if self.o.runs_crm_plus is not False:
+            for root in self.families:
+                pair = self.family_pair(root)
+                if root not in matched and pair is not None:
+                    claims[pair].append(root)
+        for pair, roots in claims.items():
+            # A reversal that names no gift belongs to the gift of the same pair.
+            gifts = [r for r in roots if not self.is_reversing(self.crm_gifts[r])] or roots[:1]
+            for root in gifts:
+                stray = [r for r in roots if r not in gifts and root == gifts[0]]
+                members = sorted(m for r in [root, *stray] for m in self.families[r])
+                rows[None, root] = {"status": self._orphan_gift(pair, members), "crm_id": root, "crm_gift_ids": members}
+        return rows
+
+    def _orphan_gift(self, pair: int, members: list[int]) -> str:
+        unreadable = self.quarantined("raise", "gifts")
+        if not self.is_assessable("gift", without_contacts=True) or unreadable & {pair, None}:
+            return "not_assessable"
+        if self.quarantined("crm_plus", "gifts") & set(members):
+            return "not_assessable"
+        as_of = self.as_of("gift")
+        assert as_of is not None
+        since = max(
+            changed_at(self.crm_gifts[m], "create_date_time_utc", "modified_date_time_utc") for m in members
+        )
+        return "pending" if since > as_of else "orphan"
+
+    def _gift(self, gift: Row, crm_gifts: list[Row], evidence: str) -> Row:
+        id = gift["id"]
+        expected_contact = self.donor_contact(gift["donor_id"])
+        net_text = sum((g["amount"] or Decimal(0) for g in crm_gifts), Decimal(0)) if crm_gifts else None
+        answer: Row = {"evidence": evidence, "raise_amount": gift["amount"], "contact_id": expected_contact}
+        answer["crm_amount"] = net_text
+        standing = [g for g in crm_gifts if not self.is_reversing(g)]
+        answer["crm_id"] = min((g["id"] for g in standing or crm_gifts), default=None)
+
+        def status() -> str:
+            if gift.get("is_test_mode"):
+                return "test_mode"
+            if gift.get("_deleted_at") is not None:
+                return "deleted"
+            if self.o.runs_crm_plus is False:
+                return "not_applicable"
+            by_contact = evidence in ("none", "donor_amount_date")
+            if not self.is_assessable("gift", without_contacts=not by_contact):
+                return "not_assessable"
+            if id in self.quarantined("raise", "gifts"):
+                return "not_assessable"
+            unreadable = self.quarantined("crm_plus", "gifts")
+            if unreadable & {g["id"] for g in crm_gifts}:
+                return "not_assessable"
+            group = self.group(gift)
+            if not crm_gifts:
+                return self._without_match(gift, group, expected_contact, answer)
+            amounts = self.comparable(gift, crm_gifts)
+            if amounts is None:
+                return "not_assessable"
+            return self._compare(gift, group, crm_gifts, amounts, expected_contact)
+
+        answer["status"] = status()
+        return answer
+
+    def _without_match(self, gift: Row, group: str | None, contact: int | None, answer: Row) -> str:
+        if group is None or group == "reversed":
+            return "not_expected"
+        if self.quarantined("crm_plus", "gifts"):
+            return "not_assessable"
+        expected = self.is_expected(gift)
+        if expected is None:
+            return "not_assessable"
+        if expected is False:
+            return "sync_disabled"
+        answer["expected_since"] = self.created(gift)
+        by_age = self.by_age("gift", self.created(gift))
+        if by_age != "pending" and not self.is_key_trusted:
+            matched = {m for members in self.gift_matches[0].values() for m in members}
+            unexplained = {
+                self.survivor(g.get("contact_id"))
+                for i, g in self.crm_gifts.items()
+                if from_raise(g) and i not in matched
+            }
+            if contact is None or contact in unexplained:
+                return "not_assessable"
+        return by_age
+
+    def _compare(
+        self,
+        gift: Row,
+        group: str | None,
+        crm_gifts: list[Row],
+        amounts: tuple[Decimal, Decimal, set[Decimal], list[Decimal]],
+        expected_contact: int | None,
+    ) -> str:
+        amount, net, costs, singles = amounts
+        standing = [g for g in crm_gifts if not self.is_reversing(g)]
+        expected = Decimal(0) if group == "reversed" else amount
+        changed_since = (
+            changed_at(gift, "created_date", "modified_date") > self.read_at["crm_plus", "gifts"]
+            or max(changed_at(g, "create_date_time_utc", "modified_date_time_utc") for g in crm_gifts)
+            > self.read_at["raise", "gifts"]
+        )
+
+        def near(left: Decimal, right: Decimal) -> bool:
+            return abs(left - right) <= AMOUNT_TOLERANCE
+
+        def difference() -> str | None:
+            if group == "reversed" and not near(net, Decimal(0)):
+                return "refund_not_reversed"
+            if group == "settled" and len(standing) < len(crm_gifts) and near(net, Decimal(0)):
+                return "reversal_without_refund"
+            full = [s for s in singles if any(near(s, amount + cost) for cost in {Decimal(0), *costs})]
+            if len(full) >= 2 and net > expected + AMOUNT_TOLERANCE:
+                return "duplicate"
+            agreeing = [expected, *(expected + cost for cost in costs)]
+            if not any(near(net, value) for value in agreeing) and not (group is None and near(net, Decimal(0))):
+                return "amount_mismatch"
+            contacts = self._known_contacts(gift["donor_id"])
+            if expected_contact is not None and any(
+                (found := self.survivor(g.get("contact_id"))) is not None and found not in contacts for g in standing
+            ):
+                return "contact_mismatch"
+            dates = [g["gift_date"] for g in standing if g.get("gift_date") is not None]
+            if gift.get("date") is not None and dates and abs(gift["date"] - min(dates)) > DATE_TOLERANCE:
+                return "date_mismatch"
+            return None
+
+        found = difference()
+        if found is not None:
+            stale_contacts = found == "contact_mismatch" and not self.is_assessable("gift")
+            return "not_assessable" if changed_since or stale_contacts else found
+        if len(standing) >= 2:
+            return "matched_split"
+        if not near(net, expected) and costs:
+            return "matched_with_costs" if not (group is None and near(net, Decimal(0))) else "matched"
+        return "matched"
+
+    def _known_contacts(self, donor: int | None) -> set[int]:
+        """Contacts that a gift of the donor may sit on: where key and back-reference disagree, on either."""
+        contact = self.donor_contact(donor)
+        return ({contact} if contact is not None else set()) | (self.referring(donor) if donor is not None else set())
+
+    # --- §4.3: recurring gifts -------------------------------------------------------------------------------------
+
+    def recurring_gifts(self) -> dict[tuple[int | None, int | None], Row]:
+        rows: dict[tuple[int | None, int | None], Row] = {}
+        matched = set()
+        for id, schedule in self.raise_schedules.items():
+            row = self._schedule(schedule)
+            rows[id, None] = row
+            if row["crm_id"] is not None:
+                matched.add(row["crm_id"])
+        keys = {integer(s.get("crm_key")) for s in self.raise_schedules.values()}
+        if self.o.runs_crm_plus is False:
+            return rows
+        for crm_id, crm_schedule in self.crm_schedules.items():
+            named = transaction_raise_id(crm_schedule.get("transaction_id"))
+            if not from_raise(crm_schedule) or crm_id in matched | keys or named in self.raise_schedules:
+                continue
+            rows[None, crm_id] = {"status": self._orphan_schedule(crm_schedule, named), "crm_id": crm_id}
+        return rows
+
+    def _orphan_schedule(self, schedule: Row, named: int | None) -> str:
+        unreadable = self.quarantined("raise", "recurring_gifts")
+        if not self.is_assessable("recurring_gift", without_contacts=True) or unreadable & {named, None}:
+            return "not_assessable"
+        if schedule["id"] in self.quarantined("crm_plus", "recurring_gifts"):
+            return "not_assessable"
+        as_of = self.as_of("recurring_gift")
+        assert as_of is not None
+        return "pending" if changed_at(schedule, "create_date_time_utc", "modified_date_time_utc") > as_of else "orphan"
+
+    def _paired(self, schedule: int) -> list[int]:
+        return sorted(
+            id
+            for id, row in self.crm_schedules.items()
+            if from_raise(row) and transaction_raise_id(row.get("transaction_id")) == schedule
+        )
+
+    def is_ended(self, schedule: Row) -> bool | None:
+        return _state(RAISE_STATES, schedule.get("status_text"))
+
+    def is_crm_ended(self, schedule: Row) -> bool | None:
+        if schedule.get("cancel_date_time_utc") is not None:
+            return True
+        return _state(CRM_PLUS_STATES, schedule.get("status"))
+
+    def is_live(self, schedule: Row) -> bool:
+        return self.is_ended(schedule) is False and self._counts(schedule)
+
+    def _schedule(self, schedule: Row) -> Row:
+        id = schedule["id"]
+        text = (schedule.get("crm_key") or "").strip()
+        key = integer(text)
+        paired = self._paired(id)
+        crm_id = None
+        answer: Row = {"evidence": "none", "confidence": None}
+        if key in self.crm_schedules:
+            crm_id = key
+            answer = {"evidence": "crm_key", "confidence": "exact" if key in paired else "high"}
+        elif not text and paired:
+            crm_id = paired[0]
+            answer = {"evidence": "transaction", "confidence": "medium"}
+        answer["crm_id"] = crm_id
+        other = self.crm_schedules.get(crm_id) if crm_id is not None else None
+
+        def status() -> str:
+            if schedule.get("is_test_mode"):
+                return "test_mode"
+            if schedule.get("_deleted_at") is not None:
+                return "deleted"
+            if self.o.runs_crm_plus is False:
+                return "not_applicable"
+            if not self.is_assessable("recurring_gift", without_contacts=True):
+                return "not_assessable"
+            if id in self.quarantined("raise", "recurring_gifts"):
+                return "not_assessable"
+            unreadable = self.quarantined("crm_plus", "recurring_gifts")
+            if text and key is None:
+                return "foreign_key"
+            if key is not None and other is None:
+                newer = changed_at(schedule, "created_date", "modified_date") > self.read_at["crm_plus", "recurring_gifts"]
+                return "not_assessable" if newer or unreadable & {key, None} else "dangling"
+            if crm_id in unreadable:
+                return "not_assessable"
+            if key is not None and self.is_live(schedule):
+                sharing = [
+                    s for s in self.raise_schedules.values()
+                    if s["id"] != id and self.is_live(s) and integer(s.get("crm_key")) == key
+                ]  # fmt: skip
+                if sharing:
+                    return "duplicate"
+            if other is None:
+                ended_at = schedule.get("modified_date")
+                if self.is_ended(schedule) and ended_at is not None and ended_at - self.created(schedule) <= LATE_AFTER:
+                    return "not_expected"
+                if unreadable:
+                    return "not_assessable"
+                expected = self.is_expected(schedule)
+                if expected is None:
+                    return "not_assessable"
+                if not expected:
+                    return "sync_disabled"
+                answer["expected_since"] = self.created(schedule)
+                return self.by_age("recurring_gift", self.created(schedule))
+            return self._compare_schedules(schedule, other, key)
+
+        answer["status"] = status()
+        return answer
+
+    def _compare_schedules(self, schedule: Row, other: Row, key: int | None) -> str:
+        changed_since = (
+            changed_at(schedule, "created_date", "modified_date") > self.read_at["crm_plus", "recurring_gifts"]
+            or changed_at(other, "create_date_time_utc", "modified_date_time_utc")
+            > self.read_at["raise", "recurring_gifts"]
+        )
+
+        def difference() -> str | None:
+            ended, crm_ended = self.is_ended(schedule), self.is_crm_ended(other)
+            if None not in (ended, crm_ended) and ended is not crm_ended:
+                return "state_mismatch"
+            foreign = folded(schedule.get("currency_code")) != folded(schedule.get("base_currency_code"))
+            if None not in (schedule["amount"], other["amount"]) and not foreign:
+                if abs(schedule["amount"] - other["amount"]) > AMOUNT_TOLERANCE:
+                    return "amount_mismatch"
+            ours = schedule["frequency"] if schedule["frequency"] in RAISE_FREQUENCIES else None
+            theirs = CRM_PLUS_FREQUENCIES.get(re.sub(r"[\s-]", "", folded(other.get("frequency")) or ""))
+            if ours is not None and theirs is not None and Decimal(ours) != theirs:
+                return "frequency_mismatch"
+            found = self.survivor(other.get("contact_id"))
+            known = self._known_contacts(schedule["donor_id"])
+            if self.donor_contact(schedule["donor_id"]) is not None and found is not None and found not in known:
+                return "contact_mismatch"
+            return None
+
+        found = difference()
+        if found is not None:
+            stale = found == "contact_mismatch" and not self.is_assessable("recurring_gift")
+            return "not_assessable" if changed_since or stale else found
+        return "linked" if key is not None else "linked_by_reference"
+
+
+def _state(states: dict[str, int], label: str | None) -> bool | None:
+    state = states.get(re.sub(r"\s", "", folded(label) or ""))
+    return None if state is None else bool(state)
+
+
+def _money(text: str) -> Decimal:
+    return Decimal(re.sub(r"[^0-9.-]", "", str(text)))
+
+
+def _cents(amount: Decimal) -> Decimal:
+    return amount.quantize(Decimal("0.01"))
+
+
+def differences(
+    organization: Organization, marts: dict[str, dict[tuple[int | None, int | None], Row]]
+) -> Iterable[tuple[str, tuple[int | None, int | None], str, Any, Any]]:
+    """(entity, key, column, expected, found) where the marts say something else than the contract."""
+    oracle = Oracle(organization)
+    for entity in ("donors", "gifts", "recurring_gifts"):
+        expected, found = getattr(oracle, entity)(), marts[entity]
+        for key in sorted(expected.keys() | found.keys(), key=str):
+            if key not in expected or key not in found:
+                ours = expected.get(key, {}).get("status", "no row")
+                yield entity, key, "status", ours, found.get(key, {}).get("status", "no row")
+                continue
+            for column, value in expected[key].items():
+                if column != "status" and expected[key]["status"] != found[key]["status"]:
+                    continue
+                if found[key][column] != value:
+                    yield entity, key, column, value, found[key][column]
+
+
+__all__ = ["Oracle", "date", "differences"]
