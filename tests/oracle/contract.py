@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.oracle.organization import Organization, Row
 
@@ -78,7 +78,18 @@ def from_raise(row: Row) -> bool:
 
 def changed_at(row: Row, created: str, modified: str) -> datetime:
     stamps = [stamp for stamp in (row.get(created), row.get(modified)) if stamp is not None]
-    return max(stamps, default=row["_first_extracted_at"])
+    return max(stamps, default=row["_extracted_at"])
+
+
+class Compared(NamedTuple):
+    """A match in one currency."""
+
+    amount: Decimal
+    net: Decimal
+    allocated_costs: Decimal
+    designated_costs: Decimal
+    standing: list[tuple[Decimal, Decimal]]
+    """Amount and designated costs of each CRM+ gift that is no reversal."""
 
 
 class Oracle:
@@ -139,6 +150,16 @@ class Oracle:
             and row.get("resolved_at") is None
             and (row["field"] is None or row["field"] in DECIDING[source, resource])
         }
+
+    def may_be_unreadable(self, resource: str) -> bool:
+        """Whether CRM+ has a record of which no version was ever read, so that it may be anybody's."""
+        known = {row["id"] for row in self.o.of("crm_plus", resource)}
+        return any(
+            (row["source"], row["resource"], row["field"]) == ("crm_plus", resource, None)
+            and row.get("resolved_at") is None
+            and integer(row["record_id"]) not in known
+            for row in self.o.quarantine
+        )
 
     def by_age(self, entity: str, since: datetime) -> str:
         as_of = self.as_of(entity)
@@ -208,24 +229,21 @@ class Oracle:
         segments = self.o.of("raise", "segments")
         if row.get("campaign_id") in campaigns:
             return [row["campaign_id"]]
-        by_name = [id for id, c in campaigns.items() if self._name(c["name"]) == self._name(row.get("campaign_name"))]
-        for matches in (
-            [s for s in segments if row.get("segment_id") is not None and s["id"] == row["segment_id"]],
-            [s for s in segments if folded(row.get("segment_code")) and folded(s["code"]) == folded(row["segment_code"])],
-            [
-                s
-                for s in segments
-                if self._name(row.get("segment_name")) and self._name(s["name"]) == self._name(row["segment_name"])
-            ],
-        ):
-            found = sorted({s["campaign_id"] for s in matches if s["campaign_id"] in campaigns})
+        name = folded(row.get("campaign_name"))
+        by_name = [id for id, c in campaigns.items() if name and folded(c["name"]) == name]
+        by_id = [s for s in segments if row.get("segment_id") is not None and s["id"] == row["segment_id"]]
+        by_code = [
+            s for s in segments if folded(row.get("segment_code")) and folded(s["code"]) == folded(row["segment_code"])
+        ]
+        by_text = by_code + [
+            s for s in segments if folded(row.get("segment_name")) and folded(s["name"]) == folded(row["segment_name"])
+        ]
+        # A name that stands in several campaigns is narrowed by that of the campaign; of the rest the code is surer.
+        for ways in (by_id, [s for s in by_text if s["campaign_id"] in by_name], by_code, by_text):
+            found = sorted({s["campaign_id"] for s in ways if s["campaign_id"] in campaigns})
             if found:
-                return [id for id in found if id in by_name] or found
-        return by_name if self._name(row.get("campaign_name")) else []
-
-    @staticmethod
-    def _name(text: str | None) -> str | None:
-        return re.sub(r"\s+", " ", folded(text) or "") or None
+                return found
+        return by_name
 
     def is_expected(self, row: Row) -> bool | None:
         """Whether a campaign of the record was syncing when it was created; None when nobody knows."""
@@ -273,27 +291,32 @@ class Oracle:
         return carriers
 
     def referring(self, donor: int) -> set[int]:
-        """The contacts, after merges, that refer back to a donor."""
-        return {s for c in self.references.get(donor, ()) if (s := self.survivor(c)) is not None}
+        """The contacts that refer back to a donor, after merges; the carrier itself where its merges end nowhere."""
+        carriers = self.references.get(donor, set())
+        there = {c for c in carriers if self.contacts[c].get("_deleted_at") is None}
+        return {s for c in carriers if (s := self.survivor(c)) is not None} | {
+            c for c in there if self.survivor(c) is None
+        }
 
     @staticmethod
     def is_linked_elsewhere(donor: Row) -> bool:
         urls = json.loads(donor.get("crm_key_urls") or "{}") or {}
-        return bool(urls) and "virtuous" not in json.dumps(
-            [[type_, link.get("url") if isinstance(link, dict) else link] for type_, link in urls.items()]
-        ).lower()
+        return (
+            bool(urls)
+            and "virtuous"
+            not in json.dumps(
+                [[type_, link.get("url") if isinstance(link, dict) else link] for type_, link in urls.items()]
+            ).lower()
+        )
 
     def donor_contact(self, donor: int | None) -> int | None:
         """The contact of a donor in the end: by its key, else by the one back-reference."""
         row = self.raise_donors.get(donor) if donor is not None else None
         if row is None:
             return None
-        if (row.get("crm_key") or "").strip():
-            if self.is_linked_elsewhere(row):
-                return None
-            return self.survivor(integer(row["crm_key"]))
-        if self.is_linked_elsewhere(row):
-            return None
+        key = integer(row.get("crm_key"))
+        if key is not None and not self.is_linked_elsewhere(row):
+            return self.survivor(key)
         referring = self.referring(row["id"])
         return referring.pop() if len(referring) == 1 else None
 
@@ -315,14 +338,9 @@ class Oracle:
     def donors(self) -> dict[tuple[int | None, int | None], Row]:
         rows: dict[tuple[int | None, int | None], Row] = {}
         for id, donor in self.raise_donors.items():
-            gifts = [row for row in self.activity(id) if "gateway_name" not in row]
             row = self._donor(donor)
-            row["gift_count"] = sum(1 for g in self.activity(id) if g in self.raise_gifts.values())
-            row["gift_amount"] = sum(
-                (g["amount"] or Decimal(0) for g in self.activity(id) if g["id"] in self.raise_gifts and g is self.raise_gifts[g["id"]]),
-                Decimal(0),
-            )
-            del gifts
+            gifts = [gift for gift in self.activity(id) if gift is self.raise_gifts.get(gift["id"])]
+            row |= {"gift_count": len(gifts), "gift_amount": sum((g["amount"] for g in gifts), Decimal(0))}
             rows[id, None] = row
         for contact in self._orphan_contacts():
             rows[None, contact] = {"status": self._orphan_contact_status(contact), "crm_id": contact}
@@ -340,7 +358,7 @@ class Oracle:
             answer |= {"evidence": "crm_key+reference", "confidence": "exact"}
         elif usable and contact is not None:
             answer |= {"evidence": "crm_key", "confidence": "high"}
-        elif not text and not self.is_linked_elsewhere(donor) and referring:
+        elif not usable and (len(referring) == 1 or (referring and not text and not self.is_linked_elsewhere(donor))):
             answer |= {"evidence": "reference", "confidence": "medium"}
         else:
             answer |= {"evidence": "none", "confidence": None}
@@ -363,10 +381,15 @@ class Oracle:
                     return "not_assessable"
                 if contact is None and None in unreadable:
                     return "not_assessable"
-                if key not in self.contacts and changed_at(donor, "created_date", "modified_date") > self.read_at["crm_plus", "contacts"]:
+                if (
+                    key not in self.contacts
+                    and changed_at(donor, "created_date", "modified_date") > self.read_at["crm_plus", "contacts"]
+                ):
                     return "not_assessable"
                 if contact is not None:
-                    others = [c for c in referring if c != contact and not self.is_archived(c)]
+                    others = [
+                        c for c in referring if c != contact and self.survivor(c) == c and not self.is_archived(c)
+                    ]
                     if contact not in referring and others:
                         return "conflict"
                     if self.is_archived(contact):
@@ -377,14 +400,14 @@ class Oracle:
                 return "linked_by_reference"
             if referring:
                 return "ambiguous_reference"
-            if unreadable:
-                return "not_assessable"
             activity = self.activity(id)
             if not activity:
                 return "no_activity"
             expected = [row for row in activity if self.is_expected(row)]
             if not expected:
                 return "not_assessable" if any(self.is_expected(r) is None for r in activity) else "sync_disabled"
+            if self.may_be_unreadable("contacts"):
+                return "not_assessable"
             since = max(self.created(donor), min(self.created(row) for row in expected))
             answer["expected_since"] = since
             return self.by_age("donor", since)
@@ -399,13 +422,19 @@ class Oracle:
         claims: dict[int, set[int]] = defaultdict(set)
         for donor, carriers in self.references.items():
             for carrier in carriers:
-                if (contact := self.survivor(carrier)) is not None:
-                    claims[contact].add(donor)
-        accounted = {self.survivor(integer(donor.get("crm_key"))) for donor in self.raise_donors.values()}
+                claims[carrier].add(donor)
+        accounted = {
+            self.survivor(integer(donor.get("crm_key")))
+            for donor in self.raise_donors.values()
+            if not self.is_linked_elsewhere(donor)
+        }
         return [
             contact
             for contact, donors in claims.items()
-            if not self.is_archived(contact) and contact not in accounted and not donors & self.raise_donors.keys()
+            if self.survivor(contact) == contact
+            and not self.is_archived(contact)
+            and contact not in accounted
+            and not any(contact in self.referring(donor) for donor in self.raise_donors)
         ]
 
     def _orphan_contact_status(self, contact: int) -> str:
@@ -444,15 +473,31 @@ class Oracle:
             seen, at = [id], gift
             while self.is_reversing(at) and at.get("reversed_gift_id") in self.crm_gifts:
                 if at["reversed_gift_id"] in seen:
-                    seen = [min(seen)]
+                    seen = [id]
                     break
                 seen.append(at["reversed_gift_id"])
                 at = self.crm_gifts[seen[-1]]
             root[id] = seen[-1]
+        for id, gift in self.crm_gifts.items():
+            pair = self._pair(gift)
+            if root[id] == id and self.is_reversing(gift) and pair is not None:
+                same = [i for i, g in self.crm_gifts.items() if self._pair(g) == pair and not self.is_reversing(g)]
+                if len(same) == 1:
+                    root[id] = same[0]
+        for id in root:
+            while root[root[id]] != root[id]:
+                root[id] = root[root[id]]
         families: dict[int, list[int]] = defaultdict(list)
         for id, of in sorted(root.items()):
             families[of].append(id)
         return families
+
+    @staticmethod
+    def _pair(gift: Row) -> tuple[str, str] | None:
+        """Source and id of the transaction as they are compared with each other; the sources of Raise are one."""
+        source, id = folded(gift.get("transaction_source")), folded(gift.get("transaction_id"))
+        bare = re.sub(r"^(rd2-|rd-|raise-)", "", id or "")
+        return None if source is None or not bare else ("raise" if source in RAISE_SOURCES else source, bare)
 
     def family_pair(self, root: int) -> int | None:
         pairs = [self.usable_pair(self.crm_gifts[id]) for id in [root, *self.families[root]]]
@@ -501,40 +546,55 @@ class Oracle:
         if abs(gift["date"] - crm_gift["gift_date"]) > DATE_TOLERANCE:
             return False
         amounts = self.comparable(gift, [crm_gift])
-        return amounts is not None and abs(amounts[0] - amounts[1]) <= AMOUNT_TOLERANCE
+        return amounts is not None and amounts.amount > 0 and abs(amounts.amount - amounts.net) <= AMOUNT_TOLERANCE
 
-    def comparable(self, gift: Row, crm_gifts: list[Row]) -> tuple[Decimal, Decimal, set[Decimal], list[Decimal]] | None:
-        """Raise amount, CRM+ net, covered costs and the single CRM+ amounts in one currency; None where there is none."""
-        currencies = {folded(g.get("currency_code")) for g in crm_gifts} - {None}
+    @staticmethod
+    def _base(crm_gift: Row) -> Decimal | None:
+        """A CRM+ gift in its base currency."""
+        if folded(crm_gift.get("currency_code")) == folded(crm_gift.get("base_currency_code")):
+            return crm_gift["amount"]
+        rate = crm_gift.get("exchange_rate")
+        return None if rate is None or crm_gift["amount"] is None else crm_gift["amount"] * rate
+
+    def net(self, crm_gifts: list[Row]) -> Decimal | None:
+        """Net of the CRM+ gifts: in their currency, or in the base currency where they have several."""
+        several = len({folded(g.get("currency_code")) for g in crm_gifts} - {None}) > 1
+        amounts = [self._base(g) if several else g["amount"] for g in crm_gifts]
+        known = [amount for amount in amounts if amount is not None]
+        return _cents(sum(known, Decimal(0))) if known and len(known) == len(amounts) else None
+
+    def comparable(self, gift: Row, crm_gifts: list[Row]) -> Compared | None:
+        """Both sides in one currency, that of the gift or the base currency; None where there is none."""
         currency = folded(gift.get("currency"))
+        currencies = {folded(g.get("currency_code")) for g in crm_gifts} - {None}
+        base = not (len(currencies) <= 1 and (currency is None or not currencies or currencies == {currency}))
+        amount, allocated = gift.get("amount"), self._raise_costs(gift, base=False)
+        if base:
+            bases = {folded(g.get("base_currency_code")) for g in crm_gifts}
+            if len(bases) != 1 or None in bases:
+                return None
+            if {currency} != bases:
+                amount, allocated = self._raise_base(gift, bases), self._raise_costs(gift, base=True)
+        singles = [self._base(g) if base else g.get("amount") for g in crm_gifts]
+        if amount is None or None in singles:
+            return None
+        own = [self._crm_costs([g], base=base) for g in crm_gifts]
+        standing = [(s, c) for g, s, c in zip(crm_gifts, singles, own, strict=True) if not self.is_reversing(g)]
+        return Compared(amount, _cents(sum(singles)), allocated, _cents(sum(own)), standing)
+
+    def _raise_base(self, gift: Row, bases: set[str | None]) -> Decimal | None:
+        """The Raise amount in the base currency, where the allocations make up the gift, with or without costs."""
         allocations = json.loads(gift.get("projects") or "[]")
-        if gift.get("amount") is None or any(g.get("amount") is None for g in crm_gifts):
-            return None
-        if len(currencies) <= 1 and (currency is None or not currencies or currencies == {currency}):
-            costs = {_cents(self._raise_costs(gift, base=False)), _cents(self._crm_costs(crm_gifts, base=False))}
-            singles = [g["amount"] for g in crm_gifts if not self.is_reversing(g)]
-            return gift["amount"], sum((g["amount"] for g in crm_gifts), Decimal(0)), costs - {Decimal(0)}, singles
         exchanges = [a.get("currencyExchange") or {} for a in allocations]
-        bases = {folded(e.get("baseCurrencyCode")) for e in exchanges}
-        crm_bases = {folded(g.get("base_currency_code")) for g in crm_gifts}
-        if len(bases) != 1 or bases != crm_bases or None in bases:
-            return None
-        if any(g.get("exchange_rate") is None for g in crm_gifts):
+        if {folded(e.get("baseCurrencyCode")) for e in exchanges} != bases:
             return None
         listed = sum((_money(a["amount"]) for a in allocations), Decimal(0))
-        cost = self._raise_costs(gift, base=False)
+        worth = sum((_money(e["baseAmount"]) for e in exchanges), Decimal(0))
         if listed == gift["amount"]:
-            base = sum((_money(e["baseAmount"]) for e in exchanges), Decimal(0))
-            if self._named_costs(gift, base=False):
-                pass
-        elif listed == gift["amount"] + cost:
-            base = sum((_money(e["baseAmount"]) for e in exchanges), Decimal(0)) - self._raise_costs(gift, base=True)
-        else:
-            return None
-        costs = {_cents(self._raise_costs(gift, base=True)), _cents(self._crm_costs(crm_gifts, base=True))}
-        singles = [g["amount"] * g["exchange_rate"] for g in crm_gifts if not self.is_reversing(g)]
-        net = sum((g["amount"] * g["exchange_rate"] for g in crm_gifts), Decimal(0))
-        return base, _cents(net), costs - {Decimal(0)}, [_cents(s) for s in singles]
+            return worth
+        if listed - self._named_costs(gift, base=False) == gift["amount"]:
+            return worth - self._named_costs(gift, base=True)
+        return None
 
     @staticmethod
     def _named_costs(gift: Row, *, base: bool) -> Decimal:
@@ -551,10 +611,14 @@ class Oracle:
         return self._named_costs(gift, base=base) if gift.get("donor_paid_costs") else Decimal(0)
 
     @staticmethod
-    def _crm_costs(crm_gifts: list[Row], *, base: bool) -> Decimal:
+    def _rate(crm_gift: Row) -> Decimal:
+        same = folded(crm_gift.get("currency_code")) == folded(crm_gift.get("base_currency_code"))
+        return Decimal(1) if same else crm_gift.get("exchange_rate") or Decimal(0)
+
+    def _crm_costs(self, crm_gifts: list[Row], *, base: bool) -> Decimal:
         return sum(
             (
-                Decimal(str(d["amountDesignated"])) * (g["exchange_rate"] if base else 1)
+                Decimal(str(d["amountDesignated"])) * (self._rate(g) if base else 1)
                 for g in crm_gifts
                 for d in json.loads(g.get("gift_designations") or "[]")
                 if folded(d["projectCode"]) == "creditcardcosts"
@@ -583,10 +647,14 @@ class Oracle:
             for root in gifts:
                 stray = [r for r in roots if r not in gifts and root == gifts[0]]
                 members = sorted(m for r in [root, *stray] for m in self.families[r])
-                rows[None, root] = {"status": self._orphan_gift(pair, members), "crm_id": root, "crm_gift_ids": members}
+                rows[None, root] = {
+                    "status": self._orphan_gift(root, pair, members),
+                    "crm_id": root,
+                    "crm_gift_ids": members,
+                }
         return rows
 
-    def _orphan_gift(self, pair: int, members: list[int]) -> str:
+    def _orphan_gift(self, root: int, pair: int, members: list[int]) -> str:
         unreadable = self.quarantined("raise", "gifts")
         if not self.is_assessable("gift", without_contacts=True) or unreadable & {pair, None}:
             return "not_assessable"
@@ -594,17 +662,14 @@ class Oracle:
             return "not_assessable"
         as_of = self.as_of("gift")
         assert as_of is not None
-        since = max(
-            changed_at(self.crm_gifts[m], "create_date_time_utc", "modified_date_time_utc") for m in members
-        )
+        since = changed_at(self.crm_gifts[root], "create_date_time_utc", "modified_date_time_utc")
         return "pending" if since > as_of else "orphan"
 
     def _gift(self, gift: Row, crm_gifts: list[Row], evidence: str) -> Row:
         id = gift["id"]
         expected_contact = self.donor_contact(gift["donor_id"])
-        net_text = sum((g["amount"] or Decimal(0) for g in crm_gifts), Decimal(0)) if crm_gifts else None
         answer: Row = {"evidence": evidence, "raise_amount": gift["amount"], "contact_id": expected_contact}
-        answer["crm_amount"] = net_text
+        answer["crm_amount"] = self.net(crm_gifts)
         standing = [g for g in crm_gifts if not self.is_reversing(g)]
         answer["crm_id"] = min((g["id"] for g in standing or crm_gifts), default=None)
 
@@ -637,35 +702,38 @@ class Oracle:
     def _without_match(self, gift: Row, group: str | None, contact: int | None, answer: Row) -> str:
         if group is None or group == "reversed":
             return "not_expected"
-        if self.quarantined("crm_plus", "gifts"):
-            return "not_assessable"
         expected = self.is_expected(gift)
         if expected is None:
             return "not_assessable"
         if expected is False:
             return "sync_disabled"
+        if self.may_be_unreadable("gifts"):
+            return "not_assessable"
         answer["expected_since"] = self.created(gift)
         by_age = self.by_age("gift", self.created(gift))
-        if by_age != "pending" and not self.is_key_trusted:
-            matched = {m for members in self.gift_matches[0].values() for m in members}
-            unexplained = {
-                self.survivor(g.get("contact_id"))
-                for i, g in self.crm_gifts.items()
-                if from_raise(g) and i not in matched
-            }
-            if contact is None or contact in unexplained:
-                return "not_assessable"
+        if by_age != "pending" and not self.is_key_trusted and (contact is None or self._has_unexplained(contact)):
+            return "not_assessable"
         return by_age
+
+    def _has_unexplained(self, contact: int | None) -> bool:
+        """Where the key is not the key: whether the contact has CRM+ gifts from Raise that belong to no Raise gift yet."""
+        matched = {member for members in self.gift_matches[0].values() for member in members}
+        return not self.is_key_trusted and contact in {
+            self.survivor(gift.get("contact_id"))
+            for id, gift in self.crm_gifts.items()
+            if from_raise(gift) and id not in matched
+        }
 
     def _compare(
         self,
         gift: Row,
         group: str | None,
         crm_gifts: list[Row],
-        amounts: tuple[Decimal, Decimal, set[Decimal], list[Decimal]],
+        amounts: Compared,
         expected_contact: int | None,
     ) -> str:
-        amount, net, costs, singles = amounts
+        amount, net = amounts.amount, amounts.net
+        costs = {amounts.allocated_costs, amounts.designated_costs} - {Decimal(0)}
         standing = [g for g in crm_gifts if not self.is_reversing(g)]
         expected = Decimal(0) if group == "reversed" else amount
         changed_since = (
@@ -679,10 +747,14 @@ class Oracle:
 
         def difference() -> str | None:
             if group == "reversed" and not near(net, Decimal(0)):
-                return "refund_not_reversed"
+                return "not_assessable" if self._has_unexplained(expected_contact) else "refund_not_reversed"
             if group == "settled" and len(standing) < len(crm_gifts) and near(net, Decimal(0)):
                 return "reversal_without_refund"
-            full = [s for s in singles if any(near(s, amount + cost) for cost in {Decimal(0), *costs})]
+            full = [
+                single
+                for single, own in amounts.standing
+                if near(single, amount) or near(single, amount + amounts.allocated_costs) or near(single - own, amount)
+            ]
             if len(full) >= 2 and net > expected + AMOUNT_TOLERANCE:
                 return "duplicate"
             agreeing = [expected, *(expected + cost for cost in costs)]
@@ -690,11 +762,11 @@ class Oracle:
                 return "amount_mismatch"
             contacts = self._known_contacts(gift["donor_id"])
             if expected_contact is not None and any(
-                (found := self.survivor(g.get("contact_id"))) is not None and found not in contacts for g in standing
+                (found := self.survivor(g.get("contact_id"))) is not None and found not in contacts for g in crm_gifts
             ):
                 return "contact_mismatch"
             dates = [g["gift_date"] for g in standing if g.get("gift_date") is not None]
-            if gift.get("date") is not None and dates and abs(gift["date"] - min(dates)) > DATE_TOLERANCE:
+            if gift.get("date") is not None and any(abs(gift["date"] - day) > DATE_TOLERANCE for day in dates):
                 return "date_mismatch"
             return None
 
@@ -711,7 +783,10 @@ class Oracle:
     def _known_contacts(self, donor: int | None) -> set[int]:
         """Contacts that a gift of the donor may sit on: where key and back-reference disagree, on either."""
         contact = self.donor_contact(donor)
-        return ({contact} if contact is not None else set()) | (self.referring(donor) if donor is not None else set())
+        if donor is None or contact is None:
+            return set()
+        referring = self.referring(donor)
+        return {contact} if contact in referring else {contact} | referring
 
     # --- §4.3: recurring gifts -------------------------------------------------------------------------------------
 
@@ -723,19 +798,22 @@ class Oracle:
             rows[id, None] = row
             if row["crm_id"] is not None:
                 matched.add(row["crm_id"])
-        keys = {integer(s.get("crm_key")) for s in self.raise_schedules.values()}
         if self.o.runs_crm_plus is False:
             return rows
         for crm_id, crm_schedule in self.crm_schedules.items():
             named = transaction_raise_id(crm_schedule.get("transaction_id"))
-            if not from_raise(crm_schedule) or crm_id in matched | keys or named in self.raise_schedules:
+            if (
+                not from_raise(crm_schedule)
+                or crm_id in matched | self._keyed_schedules
+                or named in self.raise_schedules
+            ):
                 continue
             rows[None, crm_id] = {"status": self._orphan_schedule(crm_schedule, named), "crm_id": crm_id}
         return rows
 
     def _orphan_schedule(self, schedule: Row, named: int | None) -> str:
         unreadable = self.quarantined("raise", "recurring_gifts")
-        if not self.is_assessable("recurring_gift", without_contacts=True) or unreadable & {named, None}:
+        if not self.is_assessable("recurring_gift") or unreadable & {named, None}:
             return "not_assessable"
         if schedule["id"] in self.quarantined("crm_plus", "recurring_gifts"):
             return "not_assessable"
@@ -744,11 +822,19 @@ class Oracle:
         return "pending" if changed_at(schedule, "create_date_time_utc", "modified_date_time_utc") > as_of else "orphan"
 
     def _paired(self, schedule: int) -> list[int]:
+        """CRM+ schedules that name the Raise schedule: those that run first."""
         return sorted(
-            id
-            for id, row in self.crm_schedules.items()
-            if from_raise(row) and transaction_raise_id(row.get("transaction_id")) == schedule
+            (
+                id
+                for id, row in self.crm_schedules.items()
+                if from_raise(row) and transaction_raise_id(row.get("transaction_id")) == schedule
+            ),
+            key=lambda id: (bool(self.is_crm_ended(self.crm_schedules[id])), id),
         )
+
+    @cached_property
+    def _keyed_schedules(self) -> set[int | None]:
+        return {integer(schedule.get("crm_key")) for schedule in self.raise_schedules.values()}
 
     def is_ended(self, schedule: Row) -> bool | None:
         return _state(RAISE_STATES, schedule.get("status_text"))
@@ -759,7 +845,7 @@ class Oracle:
         return _state(CRM_PLUS_STATES, schedule.get("status"))
 
     def is_live(self, schedule: Row) -> bool:
-        return self.is_ended(schedule) is False and self._counts(schedule)
+        return not self.is_ended(schedule) and self._counts(schedule)
 
     def _schedule(self, schedule: Row) -> Row:
         id = schedule["id"]
@@ -771,8 +857,8 @@ class Oracle:
         if key in self.crm_schedules:
             crm_id = key
             answer = {"evidence": "crm_key", "confidence": "exact" if key in paired else "high"}
-        elif not text and paired:
-            crm_id = paired[0]
+        elif not text and (unclaimed := [id for id in paired if id not in self._keyed_schedules]):
+            crm_id = unclaimed[0]
             answer = {"evidence": "transaction", "confidence": "medium"}
         answer["crm_id"] = crm_id
         other = self.crm_schedules.get(crm_id) if crm_id is not None else None
@@ -784,7 +870,7 @@ class Oracle:
                 return "deleted"
             if self.o.runs_crm_plus is False:
                 return "not_applicable"
-            if not self.is_assessable("recurring_gift", without_contacts=True):
+            if not self.is_assessable("recurring_gift"):
                 return "not_assessable"
             if id in self.quarantined("raise", "recurring_gifts"):
                 return "not_assessable"
@@ -792,8 +878,14 @@ class Oracle:
             if text and key is None:
                 return "foreign_key"
             if key is not None and other is None:
-                newer = changed_at(schedule, "created_date", "modified_date") > self.read_at["crm_plus", "recurring_gifts"]
-                return "not_assessable" if newer or unreadable & {key, None} else "dangling"
+                newer = (
+                    changed_at(schedule, "created_date", "modified_date") > self.read_at["crm_plus", "recurring_gifts"]
+                )
+                return (
+                    "not_assessable"
+                    if newer or key in unreadable or self.may_be_unreadable("recurring_gifts")
+                    else "dangling"
+                )
             if crm_id in unreadable:
                 return "not_assessable"
             if key is not None and self.is_live(schedule):
@@ -807,13 +899,13 @@ class Oracle:
                 ended_at = schedule.get("modified_date")
                 if self.is_ended(schedule) and ended_at is not None and ended_at - self.created(schedule) <= LATE_AFTER:
                     return "not_expected"
-                if unreadable:
-                    return "not_assessable"
                 expected = self.is_expected(schedule)
                 if expected is None:
                     return "not_assessable"
                 if not expected:
                     return "sync_disabled"
+                if self.may_be_unreadable("recurring_gifts"):
+                    return "not_assessable"
                 answer["expected_since"] = self.created(schedule)
                 return self.by_age("recurring_gift", self.created(schedule))
             return self._compare_schedules(schedule, other, key)
@@ -832,7 +924,8 @@ class Oracle:
             ended, crm_ended = self.is_ended(schedule), self.is_crm_ended(other)
             if None not in (ended, crm_ended) and ended is not crm_ended:
                 return "state_mismatch"
-            foreign = folded(schedule.get("currency_code")) != folded(schedule.get("base_currency_code"))
+            currencies = {folded(schedule.get("currency_code")), folded(schedule.get("base_currency_code"))} - {None}
+            foreign = len(currencies) > 1
             if None not in (schedule["amount"], other["amount"]) and not foreign:
                 if abs(schedule["amount"] - other["amount"]) > AMOUNT_TOLERANCE:
                     return "amount_mismatch"
@@ -848,8 +941,7 @@ class Oracle:
 
         found = difference()
         if found is not None:
-            stale = found == "contact_mismatch" and not self.is_assessable("recurring_gift")
-            return "not_assessable" if changed_since or stale else found
+            return "not_assessable" if changed_since else found
         return "linked" if key is not None else "linked_by_reference"
 
 

@@ -33,10 +33,19 @@ def build(folder: Path, of: list[Organization]) -> Path:
     with (project / "seeds" / "match_overrides.csv").open("a", newline="") as seed:
         lines = csv.writer(seed, lineterminator="\n")
         for o in of:
-            lines.writerows([o.name, raise_id, crm_id, "decided", "somebody"] for crm_id, raise_id in o.overrides.items())
+            lines.writerows(
+                [o.name, raise_id, crm_id, "decided", "somebody"] for crm_id, raise_id in o.overrides.items()
+            )
     dbt = Path(sysconfig.get_path("scripts")) / "dbt"
     command = [str(dbt), "--quiet", "build", "--project-dir", str(project), "--profiles-dir", str(project)]
-    command += ["--exclude-resource-type", "unit_test", "--target-path", str(folder / "target"), "--log-path", str(folder)]
+    command += [
+        "--exclude-resource-type",
+        "unit_test",
+        "--target-path",
+        str(folder / "target"),
+        "--log-path",
+        str(folder),
+    ]
     command += ["--select", "+recon_summary", "+recon_exceptions"]
     environment = os.environ | {"WAREHOUSE_PATH": str(warehouse), "HOME": str(folder)}
     finished = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
@@ -80,7 +89,7 @@ def main(
         build(folder, of)
     kinds: Counter[str] = Counter()
     for organization, entity, key, column, ours, theirs, cause in compare(of, warehouse):
-        kind = f"{entity}.{column}" + (f" {ours} | {theirs}" if column == "status" else "")
+        kind = f"{entity}.{column}" + (f" {ours} | {theirs}" if column in ("status", "evidence", "confidence") else "")
         kinds[kind] += 1
         if kinds[kind] <= examples:
             print(f"{organization.name} {kind} {key}: contract {ours}, warehouse {theirs}: {cause}")

@@ -185,7 +185,18 @@ class World:
                 key = self.spelled(self.r.choice(self.contact_ids))
             elif self.chance(0.35):
                 key = self.one(
-                    "", "  ", "0", "-3", "1e3", "12.5", "abc", "1234567890123456789", "9999999999999999999", "198", "00", "12a"
+                    "",
+                    "  ",
+                    "0",
+                    "-3",
+                    "1e3",
+                    "12.5",
+                    "abc",
+                    "1234567890123456789",
+                    "9999999999999999999",
+                    "198",
+                    "00",
+                    "12a",
                 )
             urls: Any = self.usually({}, None, share=0.7)
             if self.chance(0.4):
@@ -227,7 +238,12 @@ class World:
                 self.mirror(gift, untrusted)
         if self.organization.runs_crm_plus and self.contact_ids:
             for _ in range(self.r.randint(0, 3)):
-                self.crm_gift(self.r.choice(self.contact_ids), self.r.choice(AMOUNTS), date(2026, 2, 2), self.pair(1000 + count + self.r.randint(0, 2)))
+                self.crm_gift(
+                    self.r.choice(self.contact_ids),
+                    self.r.choice(AMOUNTS),
+                    date(2026, 2, 2),
+                    self.pair(1000 + count + self.r.randint(0, 2)),
+                )
             self.reversals()
             ids = [g["id"] for g in self.organization.of("crm_plus", "gifts")]
             for crm_id in ids:
@@ -271,7 +287,15 @@ class World:
         )  # fmt: skip
 
     def pair(self, raise_id: int, part: int | None = None) -> Row:
-        text = self.usually(str(raise_id), f"rd2-{raise_id}", f"RD-{raise_id}", f"raise-{raise_id}", f" 0{raise_id} ", f"{raise_id}.0", share=0.6)
+        text = self.usually(
+            str(raise_id),
+            f"rd2-{raise_id}",
+            f"RD-{raise_id}",
+            f"raise-{raise_id}",
+            f" 0{raise_id} ",
+            f"{raise_id}.0",
+            share=0.6,
+        )
         if part is not None or self.chance(0.05):
             text = f"{text.strip()}-{part or 1}"
         return {"transaction_source": self.r.choice(SOURCES), "transaction_id": text}
@@ -290,7 +314,16 @@ class World:
         """What the sync may have made of a gift."""
         contact = self.contact_of(gift["donor_id"])
         day = (gift["date"] or date(2026, 2, 2)) + timedelta(days=self.usually(0, 1, -1, 2, -2, share=0.7))
-        amount = gift["amount"] + self.usually(Decimal(0), Decimal("0.01"), Decimal("-0.01"), Decimal("0.02"), Decimal("-0.02"), Decimal("0.55"), Decimal(7), share=0.7)
+        amount = gift["amount"] + self.usually(
+            Decimal(0),
+            Decimal("0.01"),
+            Decimal("-0.01"),
+            Decimal("0.02"),
+            Decimal("-0.02"),
+            Decimal("0.55"),
+            Decimal(7),
+            share=0.7,
+        )
         id = gift["id"] + (7000 if untrusted and self.chance(0.8) else 0)
         shape = self.r.choices(["plain", "by contact", "split", "twice", "thrice"], [55, 25, 10, 7, 3])[0]
         if shape == "plain":
@@ -343,7 +376,9 @@ class World:
             amount = self.usually(-gift["amount"], -gift["amount"] / 2, gift["amount"], share=0.85)
             by = self.r.choices(["name", "pair", "both", "neither"], [50, 25, 20, 5])[0]
             pair = {k: gift.get(k) for k in ("transaction_source", "transaction_id")} if by in ("pair", "both") else {}
-            reversal = self.crm_gift(gift["contact_id"], amount.quantize(Decimal("0.01")), gift["gift_date"] or date(2026, 2, 2), pair)
+            reversal = self.crm_gift(
+                gift["contact_id"], amount.quantize(Decimal("0.01")), gift["gift_date"] or date(2026, 2, 2), pair
+            )
             reversal |= {
                 "amount": amount.quantize(Decimal("0.01")), "gift_designations": gift["gift_designations"].replace('amountDesignated": ', 'amountDesignated": -'),
                 "gift_type": self.usually("Reversing Transaction", "Credit", share=0.8),

@@ -114,7 +114,7 @@ reference_facts as (
         donor_references.donor_id,
         count(*) as reference_contact_count,
         min(donor_references.resolved_contact_id) as reference_contact_id,
-        array_to_string(list_sort(list(donor_references.resolved_contact_id)), ', ') as reference_contact_ids,
+        list_sort(list(donor_references.resolved_contact_id)) as reference_contact_ids,
         coalesce(bool_or(donor_references.resolved_contact_id = resolved_keys.key_survivor_id), false)
             as key_contact_refers_back,
         min(donor_references.resolved_contact_id) filter (
@@ -161,7 +161,11 @@ links as (
         coalesce(resolved_keys.is_key_merged, false) as is_key_merged,
         coalesce(resolved_keys.is_survivor_archived, false) as is_survivor_archived,
         coalesce(reference_facts.reference_contact_count, 0) as reference_contact_count,
-        reference_facts.reference_contact_ids,
+        array_to_string(reference_facts.reference_contact_ids, ', ') as reference_contact_ids,
+        -- where key and back-references disagree, what sits on either is no mistake
+        case
+            when not reference_facts.key_contact_refers_back then reference_facts.reference_contact_ids
+        end as disputed_contact_ids,
         coalesce(reference_facts.key_contact_refers_back, false) as key_contact_refers_back,
         reference_facts.other_live_reference_contact_id,
         quarantined_donors.donor_id is not null as is_donor_quarantined,
@@ -230,6 +234,7 @@ select
     links.reference_contact_ids,
     links.key_contact_refers_back,
     links.other_live_reference_contact_id,
+    links.disputed_contact_ids,
     links.is_donor_quarantined,
     links.is_key_contact_quarantined,
     links.has_unidentified_contact_quarantine,

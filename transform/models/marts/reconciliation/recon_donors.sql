@@ -248,12 +248,13 @@ explained as (
     select
         *,
         case
+            when status = 'ambiguous_reference' then 'reference'
             when crm_id is null or is_crm_plus_only then 'none'
             when key_survivor_id is not null and key_contact_refers_back then 'crm_key+reference'
             when key_survivor_id is not null then 'crm_key'
             else 'reference'
-        end as link_evidence,
-        'crmKey "' || crm_key || '"' as key_text,
+        end as evidence,
+        case when has_crm_key then 'crmKey "' || crm_key || '"' end as key_text,
         case
             when assumed_count > 0
                 then ' The state of the campaign at that time was not observed; the nearest known state was assumed.'
@@ -277,12 +278,11 @@ select
     explained.raise_id,
     explained.crm_id,
     explained.status,
-    case when explained.status = 'ambiguous_reference' then 'reference' else explained.link_evidence end as evidence,
-    case
-        when explained.status = 'conflict' then null
-        when explained.link_evidence = 'crm_key+reference' then 'exact'
-        when explained.link_evidence = 'crm_key' then 'high'
-        when explained.link_evidence = 'reference' then 'medium'
+    explained.evidence,
+    case explained.evidence
+        when 'crm_key+reference' then 'exact'
+        when 'crm_key' then 'high'
+        when 'reference' then 'medium'
     end as confidence,
     case explained.status
         when 'test_mode'

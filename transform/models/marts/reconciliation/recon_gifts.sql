@@ -138,9 +138,7 @@ gift_facts as (
         false as is_crm_plus_only,
         gifts.donor_id,
         donor_links.crm_id as contact_id,
-        case
-            when not donor_links.key_contact_refers_back then donor_links.other_live_reference_contact_id
-        end as disputed_contact_id,
+        donor_links.disputed_contact_ids,
         coalesce(donor_links.is_donor_quarantined, false) as is_donor_quarantined,
         gifts.amount,
         amounts.currency as raise_currency,
@@ -272,7 +270,10 @@ comparable_facts as (
             else base_allocated_costs
         end as compared_allocated_costs,
         case when is_same_currency then net_amount else base_net_amount end as compared_net,
-        case when is_same_currency then amounts else base_amounts end as compared_amounts,
+        case
+            when is_same_currency then list_zip(amounts, gift_costs)
+            else list_zip(base_amounts, base_gift_costs)
+        end as compared_amounts_and_costs,
         case when is_same_currency then designated_costs else base_designated_costs end as compared_designated_costs
     from timed_facts
 ),
@@ -285,7 +286,11 @@ netted_facts as (
             else coalesce(compared_designated_costs, 0)
         end as covered_costs,
         -- a net of nothing is nothing in every currency
-        abs(case when has_several_currencies then base_net_amount else net_amount end) <= {{ tolerance }} as is_net_zero
+        abs(case when has_several_currencies then base_net_amount else net_amount end) <= {{ tolerance }} as is_net_zero,
+        list_filter(
+            resolved_contact_ids,
+            lambda x: x != contact_id and not coalesce(list_contains(disputed_contact_ids, x), false) -- noqa: RF02
+        ) as other_contact_ids
     from comparable_facts
 ),
 
@@ -340,12 +345,11 @@ conditions as (
         compared_net > expected_net + {{ tolerance }}
         and len(
             list_filter(
-                compared_amounts,
+                compared_amounts_and_costs,
                 lambda x:
-                abs(x - compared_amount) <= {{ tolerance }} -- noqa: RF02
-                or abs(x - compared_amount - compared_allocated_costs) <= {{ tolerance }} -- noqa: RF02
-                or abs((x - compared_amount) * gift_count - compared_designated_costs) -- noqa: RF02
-                <= {{ tolerance }} * gift_count -- noqa: RF02
+                abs(x[1] - compared_amount) <= {{ tolerance }} -- noqa: RF02
+                or abs(x[1] - compared_amount - compared_allocated_costs) <= {{ tolerance }} -- noqa: RF02
+                or abs(x[1] - compared_amount - x[2]) <= {{ tolerance }} -- noqa: RF02
             )
         ) >= 2 as is_duplicate,
         has_match
@@ -355,10 +359,7 @@ conditions as (
         has_match
         and not is_donor_quarantined
         and contact_id is not null
-        and (
-            lowest_contact_id not in (contact_id, coalesce(disputed_contact_id, contact_id))
-            or highest_contact_id not in (contact_id, coalesce(disputed_contact_id, contact_id))
-        ) as is_contact_mismatch,
+        and len(other_contact_ids) > 0 as is_contact_mismatch,
         greatest(
             abs(gift_date - first_gift_date),
             abs(gift_date - last_gift_date)
@@ -578,10 +579,7 @@ select
             then
                 'The donor is contact ' || explained.contact_id || ', and ' || explained.crm_gifts_text
                 || explained.match_text || ' sits on contact '
-                || case
-                    when explained.lowest_contact_id = explained.contact_id then explained.highest_contact_id
-                    else explained.lowest_contact_id
-                end || ' (after merges).'
+                || array_to_string(explained.other_contact_ids, ', ') || ' (after merges).'
         when 'date_mismatch'
             then
                 'Raise dates the gift ' || explained.gift_date || ', ' || explained.crm_gifts_text
