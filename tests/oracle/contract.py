@@ -358,7 +358,7 @@ class Oracle:
             answer |= {"evidence": "crm_key+reference", "confidence": "exact"}
         elif usable and contact is not None:
             answer |= {"evidence": "crm_key", "confidence": "high"}
-        elif not usable and (len(referring) == 1 or (referring and not text and not self.is_linked_elsewhere(donor))):
+        elif not usable and len(referring) == 1:
             answer |= {"evidence": "reference", "confidence": "medium"}
         else:
             answer |= {"evidence": "none", "confidence": None}
@@ -399,6 +399,7 @@ class Oracle:
             if len(referring) == 1:
                 return "linked_by_reference"
             if referring:
+                answer.update(evidence="reference", confidence="medium")
                 return "ambiguous_reference"
             activity = self.activity(id)
             if not activity:
@@ -510,16 +511,19 @@ class Oracle:
         evidence: dict[int, str] = {}
         left = []
         for root, members in self.families.items():
-            decided = {self.o.overrides[m] for m in members if self.o.overrides.get(m) in self.raise_gifts}
-            pair = self.family_pair(root)
-            if decided:
-                by_raise[min(decided)] += members
-                evidence[min(decided)] = "override"
-            elif pair in self.raise_gifts:
-                assert pair is not None
-                by_raise[pair] += members
-                evidence.setdefault(pair, "transaction")
-            elif pair is None:
+            told = [self._own_raise_gift(root), *sorted(filter(None, map(self._own_raise_gift, members)))]
+            target = next((gift for gift in told if gift is not None), None)
+            for member in members:
+                decided = self._decision(member)
+                if decided is not None:
+                    by_raise[decided].append(member)
+                    evidence[decided] = "override"
+                elif target is not None:
+                    by_raise[target].append(member)
+                    evidence.setdefault(target, "transaction")
+            if target is not None and self._decision(root) is not None:
+                evidence[target] = "override"
+            if target is None and self.family_pair(root) is None:
                 left.append(root)
         candidates = [r for r in left if not self.is_reversing(self.crm_gifts[r])]
         unmatched = [g for id, g in self.raise_gifts.items() if id not in by_raise]
@@ -536,6 +540,15 @@ class Oracle:
                 by_raise[id] += self.families[root]
                 evidence[id] = "donor_amount_date"
         return by_raise, evidence
+
+    def _decision(self, crm_gift: int) -> int | None:
+        decided = self.o.overrides.get(crm_gift)
+        return decided if decided in self.raise_gifts else None
+
+    def _own_raise_gift(self, crm_gift: int) -> int | None:
+        """The Raise gift of a CRM+ gift by decision, else by its own pair."""
+        pair = self.usable_pair(self.crm_gifts[crm_gift])
+        return self._decision(crm_gift) or (pair if pair in self.raise_gifts else None)
 
     def _alike(self, gift: Row, crm_gift: Row) -> bool:
         contact = self.donor_contact(gift["donor_id"])
