@@ -35,7 +35,24 @@ OPERATORS = {
 }  # fmt: skip
 
 # Mutants that mean the same as the model, each with the reason.
-EQUIVALENT: dict[str, str] = {}
+EQUIVALENT = {
+    "swapped: when is_expectation_unknown then 'not_assessable' / when is_foreign_key then 'foreign_key'": "key or none",
+    "swapped: when is_foreign_key then 'foreign_key' / when is_dangling then 'dangling'": "an integer or none",
+    "swapped: when is_duplicate then 'duplicate' / when is_crm_plus_only and age_us < 0 then 'pending'": "one side each",
+    "swapped: when is_crm_plus_only then 'orphan' / when not has_match and is_ended_at_once then 'not_expected'": (
+        "what only CRM+ has is its own match"
+    ),
+    "swapped: when is_crm_plus_only then 'orphan' / when not has_match and is_in_time then 'pending'": "the same",
+    "swapped: when is_sync_disabled then 'sync_disabled' / when is_crm_plus_only and age_us < 0 then 'pending'": "the same",
+    "swapped: when not has_match then 'missing' / when is_state_mismatch then 'state_mismatch'": "a match or none",
+    "swapped: when not has_match then 'missing' / when is_refund_not_reversed then 'refund_not_reversed'": "the same",
+    "swapped: when is_reversal_unknown then 'not_assessable' / when is_not_expected then 'not_expected'": "the same",
+    "swapped: when is_refund_not_reversed then 'refund_not_reversed' / "
+    "when is_reversal_without_refund then 'reversal_without_refund'": "reversed or settled",
+    "swapped: when is_reversal_without_refund then 'reversal_without_refund' / when is_duplicate then 'duplicate'": (
+        "nothing is not above a positive amount"
+    ),
+}
 
 
 @dataclass
@@ -118,7 +135,8 @@ def mutants(sql: str) -> Iterator[tuple[str, str]]:
             if line.startswith(("on", "left join", "inner join")) or _is_join(rules, found.start()):
                 continue
             mutated = rules[: found.start()] + other + rules[found.end() :]
-            yield f"{found[0].strip()} -> {other or 'nothing'}: {line}", sql[:start] + mutated + sql[end:]
+            shown = _line(f"{rules[line_start : found.start()]}»{found[0].strip()}«{rules[found.end() :]}".split("\n", 1)[0])
+            yield f"{other.strip() or 'nothing'} for {shown}", sql[:start] + mutated + sql[end:]
 
 
 def _is_join(rules: str, at: int) -> bool:

@@ -526,7 +526,11 @@ class Oracle:
             if target is None and self.family_pair(root) is None:
                 left.append(root)
         candidates = [r for r in left if not self.is_reversing(self.crm_gifts[r])]
-        unmatched = [g for id, g in self.raise_gifts.items() if id not in by_raise]
+        unmatched = [
+            gift
+            for id, gift in self.raise_gifts.items()
+            if all(self.is_reversing(self.crm_gifts[member]) for member in by_raise.get(id, []))
+        ]
         edges = [
             (gift["id"], root)
             for gift in unmatched
@@ -538,7 +542,7 @@ class Oracle:
         for id, root in edges:
             if sum(1 for i, _ in edges if i == id) == 1 and sum(1 for _, r in edges if r == root) == 1:
                 by_raise[id] += self.families[root]
-                evidence[id] = "donor_amount_date"
+                evidence.setdefault(id, "donor_amount_date")
         return by_raise, evidence
 
     def _decision(self, crm_gift: int) -> int | None:

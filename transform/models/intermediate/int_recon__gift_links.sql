@@ -1,14 +1,6 @@
 -- The first two steps of the ladder: which Raise gift each CRM+ gift belongs to by decision or by transaction id. A gift and
--- the reversals that name it are one family and go together.
-with recursive raise_gifts as (
-    select
-        organization,
-        gift_id
-    from {{ ref('stg_raise__gifts') }}
-),
-
--- where the key is not the key, what it found was found by accident
-trusted_pairs as (
+-- the reversals that name it are one family and go together. Where the key is not the key, what it found was found by accident.
+with recursive trusted_pairs as (
     select
         pairs.organization,
         pairs.crm_gift_id,
@@ -24,11 +16,8 @@ decisions as (
         overrides.organization,
         overrides.crm_gift_id,
         overrides.raise_gift_id
-    from {{ ref('match_overrides') }} as overrides
-    semi join raise_gifts
-        on
-            overrides.organization = raise_gifts.organization
-            and overrides.raise_gift_id = raise_gifts.gift_id
+    from {{ ref('int_seeds__match_overrides') }} as overrides
+    where overrides.problem is null
 ),
 
 crm_gifts as (

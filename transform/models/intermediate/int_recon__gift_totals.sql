@@ -54,7 +54,7 @@ select
         arg_min(coalesce(resolved_contact_id, contact_id), gift_id) filter (where not is_reversing),
         arg_min(coalesce(resolved_contact_id, contact_id), gift_id)
     ) as crm_contact_id,
-    list_sort(list(distinct resolved_contact_id)) as resolved_contact_ids,
+    list_sort(list(distinct resolved_contact_id) filter (where resolved_contact_id is not null)) as resolved_contact_ids,
     min(gift_date) filter (where not is_reversing) as first_gift_date,
     max(gift_date) filter (where not is_reversing) as last_gift_date,
     min(case when starts_with(gift_url, 'http') then gift_url end) as crm_url,
