@@ -163,7 +163,7 @@ conditions as (
     select
         *,
         is_deleted or is_gdpr_deleted as is_gone,
-        not coalesce(is_crm_plus_connected, true) as runs_no_crm_plus,
+        {{ runs_no_crm_plus() }} as runs_no_crm_plus,
         not is_assessable as is_read_incomplete_or_stale,
         is_donor_quarantined
         or (is_key_contact_quarantined and not is_linked_elsewhere)
@@ -196,8 +196,8 @@ conditions as (
         and reference_contact_count = 0
         and expected_count = 0
         and unknown_count > 0 as is_expectation_unknown,
-        age_us < {{ var('late_after_hours') }} * 3600000000 as is_in_time,
-        age_us < {{ var('missing_after_hours') }} * 3600000000 as is_not_yet_missing
+        {{ is_in_time() }} as is_in_time,
+        {{ is_not_yet_missing() }} as is_not_yet_missing
     from timed_facts
 ),
 
@@ -260,13 +260,7 @@ explained as (
                 then ' The state of the campaign at that time was not observed; the nearest known state was assumed.'
             else ''
         end as any_assumption_text,
-        case
-            when first_expected_evidence = 'assumed'
-                then ' The state of the campaign at that time was not observed; the nearest known state was assumed.'
-            when first_expected_evidence = 'campaign_not_found'
-                then ' Its campaign could not be found, so that it counts as syncing.'
-            else ''
-        end as first_assumption_text,
+        {{ assumption_text('first_expected_evidence') }} as first_assumption_text,
         gift_count || case gift_count when 1 then ' gift' else ' gifts' end
         || ' (' || gift_amount || ') and '
         || schedule_count || case schedule_count when 1 then ' schedule' else ' schedules' end as activity_text
@@ -413,10 +407,7 @@ select
     statuses.severity,
     statuses.is_exception,
     explained.expected_since,
-    case
-        when explained.status in ('pending', 'late', 'missing')
-            then cast(greatest(explained.age_us, 0) / 3600000000 as decimal(18, 2))
-    end as age_hours,
+    {{ age_hours('explained.status', 'explained.age_us') }} as age_hours,
     explained.gift_amount as raise_amount,
     cast(null as decimal(18, 2)) as crm_amount,
     explained.crm_url,

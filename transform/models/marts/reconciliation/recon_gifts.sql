@@ -310,7 +310,7 @@ expected_facts as (
 conditions as (
     select
         *,
-        not coalesce(is_crm_plus_connected, true) as runs_no_crm_plus,
+        {{ runs_no_crm_plus() }} as runs_no_crm_plus,
         -- where the transaction id decides, contacts do not
         not is_assessable
         and not coalesce(
@@ -368,8 +368,8 @@ conditions as (
         has_match and abs(compared_net - expected_net) > {{ tolerance }} as is_with_costs,
         raise_changed_at > crm_gifts_read_at
         or changed_at > raise_gifts_read_at as is_changed_after_other_read,
-        age_us < {{ var('late_after_hours') }} * 3600000000 as is_in_time,
-        age_us < {{ var('missing_after_hours') }} * 3600000000 as is_not_yet_missing
+        {{ is_in_time() }} as is_in_time,
+        {{ is_not_yet_missing() }} as is_not_yet_missing
     from expected_facts
 ),
 
@@ -445,13 +445,7 @@ explained as (
                 then ', and covered costs are ' || covered_costs || coalesce(' ' || compared_currency, '')
             else ''
         end as costs_text,
-        case
-            when campaign_evidence = 'assumed'
-                then ' The state of the campaign at that time was not observed; the nearest known state was assumed.'
-            when campaign_evidence = 'campaign_not_found'
-                then ' Its campaign could not be found, so that it counts as syncing.'
-            else ''
-        end as assumption_text,
+        {{ assumption_text('campaign_evidence') }} as assumption_text,
         case
             when candidate_count > 0
                 then
@@ -623,10 +617,7 @@ select
     statuses.severity,
     statuses.is_exception,
     explained.expected_since,
-    case
-        when explained.status in ('pending', 'late', 'missing')
-            then cast(greatest(explained.age_us, 0) / 3600000000 as decimal(18, 2))
-    end as age_hours,
+    {{ age_hours('explained.status', 'explained.age_us') }} as age_hours,
     explained.amount as raise_amount,
     case
         when explained.runs_no_crm_plus then null

@@ -242,7 +242,7 @@ timed_facts as (
 conditions as (
     select
         *,
-        not coalesce(is_crm_plus_connected, true) as runs_no_crm_plus,
+        {{ runs_no_crm_plus() }} as runs_no_crm_plus,
         not is_assessable as is_read_incomplete_or_stale,
         has_crm_key and crm_key_recurring_gift_id is null as is_foreign_key,
         crm_key_recurring_gift_id is not null and not has_match as is_dangling,
@@ -260,8 +260,8 @@ conditions as (
         and crm_resolved_contact_id != contact_id
         and not coalesce(list_contains(disputed_contact_ids, crm_resolved_contact_id), false) as is_contact_mismatch,
         raise_changed_at > crm_schedules_read_at or crm_changed_at > raise_schedules_read_at as is_changed_after_other_read,
-        age_us < {{ var('late_after_hours') }} * 3600000000 as is_in_time,
-        age_us < {{ var('missing_after_hours') }} * 3600000000 as is_not_yet_missing
+        {{ is_in_time() }} as is_in_time,
+        {{ is_not_yet_missing() }} as is_not_yet_missing
     from timed_facts
 ),
 
@@ -327,13 +327,7 @@ explained as (
         'crmKey "' || crm_key || '"' as key_text,
         coalesce('Raise schedule ' || pair_raise_id, 'Raise as its source without the id of a schedule') as claim_text,
         coalesce(amount || '', 'an unknown amount') || coalesce(' ' || currency, '') as amount_text,
-        case
-            when campaign_evidence = 'assumed'
-                then ' The state of the campaign at that time was not observed; the nearest known state was assumed.'
-            when campaign_evidence = 'campaign_not_found'
-                then ' Its campaign could not be found, so that it counts as syncing.'
-            else ''
-        end as assumption_text
+        {{ assumption_text('campaign_evidence') }} as assumption_text
     from judged
 )
 
@@ -451,10 +445,7 @@ select
     statuses.severity,
     statuses.is_exception,
     explained.expected_since,
-    case
-        when explained.status in ('pending', 'late', 'missing')
-            then cast(greatest(explained.age_us, 0) / 3600000000 as decimal(18, 2))
-    end as age_hours,
+    {{ age_hours('explained.status', 'explained.age_us') }} as age_hours,
     explained.amount as raise_amount,
     case when not explained.runs_no_crm_plus then explained.crm_amount end as crm_amount,
     explained.crm_url,
