@@ -1,8 +1,8 @@
 """Do the unit tests of the reconciliation notice when a rule is wrong? Run by `make mutants`, in a few minutes.
 
 dbt runs the unit tests once and leaves their SQL behind, inputs and expectations included. From there DuckDB alone is
-needed: each mutant is the rules of one model with one branch dropped, two neighbouring branches swapped, or one operator
-turned, and it must fail a test. Survivors are printed; the exit code says whether there are any.
+needed: each mutant is the rules of one model with one branch dropped, two neighbouring branches swapped, or one
+operator turned, and it must fail a test. Survivors are printed; the exit code says whether there are any.
 """
 
 from __future__ import annotations
@@ -34,24 +34,46 @@ OPERATORS = {
     r"\bis not null\b": "is null", r"\bwhen (?=\w)": "when not ",
 }  # fmt: skip
 
-# Mutants that mean the same as the model, each with the reason.
+# Mutants that mean the same as the model, and why.
 EQUIVALENT = {
-    "swapped: when is_expectation_unknown then 'not_assessable' / when is_foreign_key then 'foreign_key'": "key or none",
-    "swapped: when is_foreign_key then 'foreign_key' / when is_dangling then 'dangling'": "an integer or none",
-    "swapped: when is_duplicate then 'duplicate' / when is_crm_plus_only and age_us < 0 then 'pending'": "one side each",
-    "swapped: when is_crm_plus_only then 'orphan' / when not has_match and is_ended_at_once then 'not_expected'": (
-        "what only CRM+ has is its own match"
+    # one side, one match, one key, one kind of key, one number of references, one age: two of them never hold together
+    *(
+        f"swapped: when {one} / when {other}"
+        for one, other in (
+            ("is_expectation_unknown then 'not_assessable'", "is_foreign_key then 'foreign_key'"),
+            (
+                "is_expectation_unknown and not is_foreign_key then 'not_assessable'",
+                "is_foreign_key then 'foreign_key'",
+            ),
+            ("is_foreign_key then 'foreign_key'", "is_dangling then 'dangling'"),
+            ("is_foreign_key then 'foreign_key'", "is_conflict then 'conflict'"),
+            ("is_conflict then 'conflict'", "is_dangling then 'dangling'"),
+            ("is_dangling then 'dangling'", "is_archived then 'archived'"),
+            (
+                "reference_contact_count = 1 then 'linked_by_reference'",
+                "reference_contact_count > 1 then 'ambiguous_reference'",
+            ),
+            ("has_activity and expected_count = 0 then 'sync_disabled'", "not has_activity then 'no_activity'"),
+            ("not has_activity then 'no_activity'", "is_crm_plus_only and age_us >= 0 then 'orphan'"),
+            ("is_duplicate then 'duplicate'", "is_crm_plus_only and age_us < 0 then 'pending'"),
+            ("is_crm_plus_only then 'orphan'", "not has_match and is_ended_at_once then 'not_expected'"),
+            ("is_crm_plus_only then 'orphan'", "not has_match and is_in_time then 'pending'"),
+            ("is_sync_disabled then 'sync_disabled'", "is_crm_plus_only and age_us < 0 then 'pending'"),
+            ("not has_match then 'missing'", "is_state_mismatch then 'state_mismatch'"),
+            ("not has_match then 'missing'", "is_refund_not_reversed then 'refund_not_reversed'"),
+            ("is_reversal_unknown then 'not_assessable'", "is_not_expected then 'not_expected'"),
+            (
+                "is_refund_not_reversed then 'refund_not_reversed'",
+                "is_reversal_without_refund then 'reversal_without_refund'",
+            ),
+            ("is_reversal_without_refund then 'reversal_without_refund'", "is_duplicate then 'duplicate'"),
+        )
     ),
-    "swapped: when is_crm_plus_only then 'orphan' / when not has_match and is_in_time then 'pending'": "the same",
-    "swapped: when is_sync_disabled then 'sync_disabled' / when is_crm_plus_only and age_us < 0 then 'pending'": "the same",
-    "swapped: when not has_match then 'missing' / when is_state_mismatch then 'state_mismatch'": "a match or none",
-    "swapped: when not has_match then 'missing' / when is_refund_not_reversed then 'refund_not_reversed'": "the same",
-    "swapped: when is_reversal_unknown then 'not_assessable' / when is_not_expected then 'not_expected'": "the same",
-    "swapped: when is_refund_not_reversed then 'refund_not_reversed' / "
-    "when is_reversal_without_refund then 'reversal_without_refund'": "reversed or settled",
-    "swapped: when is_reversal_without_refund then 'reversal_without_refund' / when is_duplicate then 'duplicate'": (
-        "nothing is not above a positive amount"
-    ),
+    # a single reference was dealt with one branch above
+    ">= for when reference_contact_count »>« 1 then 'ambiguous_reference'",
+    # what was reversed to nothing, or booked twice, differs in its amount as well
+    "and for »or« is_reversal_without_refund",
+    "and for »or« is_duplicate",
 }
 
 
@@ -121,7 +143,11 @@ def mutants(sql: str) -> Iterator[tuple[str, str]]:
         if "when" in branch:
             rest = branches[:number] + branches[number + 1 :]
             yield f"without: {_line(branch)}", sql[:start] + head + "".join(rest) + sql[end:]
-        if number + 1 < len(branches) and "when" in branches[number + 1] and _then(branch) != _then(branches[number + 1]):
+        if (
+            number + 1 < len(branches)
+            and "when" in branches[number + 1]
+            and _then(branch) != _then(branches[number + 1])
+        ):
             swapped = [*branches[:number], branches[number + 1], branch, *branches[number + 2 :]]
             yield (
                 f"swapped: {_line(branch)} / {_line(branches[number + 1])}",
@@ -135,7 +161,8 @@ def mutants(sql: str) -> Iterator[tuple[str, str]]:
             if line.startswith(("on", "left join", "inner join")) or _is_join(rules, found.start()):
                 continue
             mutated = rules[: found.start()] + other + rules[found.end() :]
-            shown = _line(f"{rules[line_start : found.start()]}»{found[0].strip()}«{rules[found.end() :]}".split("\n", 1)[0])
+            shown = f"{rules[line_start : found.start()]}»{found[0].strip()}«{' ' * found[0].endswith(' ')}"
+            shown = _line((shown + rules[found.end() :]).split("\n", 1)[0])
             yield f"{other.strip() or 'nothing'} for {shown}", sql[:start] + mutated + sql[end:]
 
 

@@ -10,8 +10,8 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -617,7 +617,7 @@ class Oracle:
     def _named_costs(gift: Row, *, base: bool) -> Decimal:
         return sum(
             (
-                _money(a["currencyExchange"]["baseAmount"] if base else a["amount"])
+                _money((a["currencyExchange"] or {}).get("baseAmount", "0") if base else a["amount"])
                 for a in json.loads(gift.get("projects") or "[]")
                 if folded(a["name"]) == "covers processing fees"
             ),
@@ -733,7 +733,7 @@ class Oracle:
         return by_age
 
     def _has_unexplained(self, contact: int | None) -> bool:
-        """Where the key is not the key: whether the contact has CRM+ gifts from Raise that belong to no Raise gift yet."""
+        """Where the key is not the key: whether the contact has gifts from Raise that belong to no Raise gift yet."""
         matched = {member for members in self.gift_matches[0].values() for member in members}
         return not self.is_key_trusted and contact in {
             self.survivor(gift.get("contact_id"))
@@ -943,9 +943,9 @@ class Oracle:
                 return "state_mismatch"
             currencies = {folded(schedule.get("currency_code")), folded(schedule.get("base_currency_code"))} - {None}
             foreign = len(currencies) > 1
-            if None not in (schedule["amount"], other["amount"]) and not foreign:
-                if abs(schedule["amount"] - other["amount"]) > AMOUNT_TOLERANCE:
-                    return "amount_mismatch"
+            amounts = schedule["amount"], other["amount"]
+            if None not in amounts and not foreign and abs(amounts[0] - amounts[1]) > AMOUNT_TOLERANCE:
+                return "amount_mismatch"
             ours = schedule["frequency"] if schedule["frequency"] in RAISE_FREQUENCIES else None
             theirs = CRM_PLUS_FREQUENCIES.get(re.sub(r"[\s-]", "", folded(other.get("frequency")) or ""))
             if ours is not None and theirs is not None and Decimal(ours) != theirs:
@@ -972,7 +972,7 @@ def _money(text: str) -> Decimal:
 
 
 def _cents(amount: Decimal) -> Decimal:
-    return amount.quantize(Decimal("0.01"))
+    return amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
 def differences(
@@ -992,6 +992,3 @@ def differences(
                     continue
                 if found[key][column] != value:
                     yield entity, key, column, value, found[key][column]
-
-
-__all__ = ["Oracle", "date", "differences"]

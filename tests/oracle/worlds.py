@@ -1,4 +1,4 @@
-"""Random small organizations that love awkward neighbours: a cent more, a day later, a second candidate, a merge in circles."""
+"""Random small organizations that love awkward neighbours: a cent more, a day later, a merge that goes in circles."""
 
 from __future__ import annotations
 
@@ -19,9 +19,23 @@ LONG_AGO = NOW - 60 * 24 * HOUR
 
 # Around every edge of the ages, with respect to a read at NOW.
 AGES = [
-    -2 * HOUR, -SECOND, 0 * HOUR, SECOND, 5 * HOUR, 24 * HOUR - SECOND, 24 * HOUR, 24 * HOUR + SECOND, 50 * HOUR,
-    72 * HOUR - SECOND, 72 * HOUR, 72 * HOUR + SECOND, 200 * HOUR, 500 * HOUR, 900 * HOUR, 1200 * HOUR,
-]  # fmt: skip
+    -2 * HOUR,
+    -SECOND,
+    0 * HOUR,
+    SECOND,
+    5 * HOUR,
+    24 * HOUR - SECOND,
+    24 * HOUR,
+    24 * HOUR + SECOND,
+    50 * HOUR,
+    72 * HOUR - SECOND,
+    72 * HOUR,
+    72 * HOUR + SECOND,
+    200 * HOUR,
+    500 * HOUR,
+    900 * HOUR,
+    1200 * HOUR,
+]
 AMOUNTS = [Decimal(text) for text in ("10.00", "10.00", "10.01", "10.02", "25.00", "50.00", "100.00")]
 SOURCES = ["RaiseDonors", "Raise", "raise ", " VIRTUOUS raise", "Legacy RaiseDonors"]
 FOREIGN_SOURCES = ["Stripe", "Raise2", "", None]
@@ -94,11 +108,16 @@ class World:
                     good = fate != "never" and not (fate == "stale" and NOW - at < 60 * HOUR)
                     self.organization.reads.append(
                         {
-                            "run_id": f"run {number}", "source": source, "resource": resource, "mode": "full",
-                            "started_at": at, "finished_at": at + self.one(0, 0, 60) * SECOND, "recorded_at": at,
+                            "run_id": f"run {number}",
+                            "source": source,
+                            "resource": resource,
+                            "mode": "full",
+                            "started_at": at,
+                            "finished_at": at + self.one(0, 0, 60) * SECOND,
+                            "recorded_at": at,
                             "is_complete": good and (last or self.chance(0.9)),
                         }
-                    )  # fmt: skip
+                    )
         self.runs = runs
 
     # --- campaigns -------------------------------------------------------------------------------------------------
@@ -123,19 +142,24 @@ class World:
             for number, (at, state) in enumerate(zip(since, states, strict=True)):
                 self.organization.campaign_versions.append(
                     {
-                        "campaign_id": id, "campaign_name": row["name"], "can_sync": state, "dbt_valid_from": at,
+                        "campaign_id": id,
+                        "campaign_name": row["name"],
+                        "can_sync": state,
+                        "dbt_valid_from": at,
                         "dbt_valid_to": since[number + 1] if number + 1 < len(since) else None,
                     }
-                )  # fmt: skip
+                )
         for number in range(self.r.randint(0, 3)):
             self.row(
                 "raise",
                 "segments",
                 {
-                    "id": 901 + number, "campaign_id": self.one(*self.campaign_ids, 899),
-                    "name": self.one("Mail", "mail", "Phone"), "code": self.one("M1", "m1 ", "P1", None),
+                    "id": 901 + number,
+                    "campaign_id": self.one(*self.campaign_ids, 899),
+                    "name": self.one("Mail", "mail", "Phone"),
+                    "code": self.one("M1", "m1 ", "P1", None),
                 },
-            )  # fmt: skip
+            )
 
     def campaign_of(self) -> Row:
         """How a gift or schedule names its campaign: by id, by segment, by name, in vain or not at all."""
@@ -171,12 +195,16 @@ class World:
                 "crm_plus",
                 "contacts",
                 {
-                    "id": id, "name": f"Contact {id}", "merged_into_contact_id": merged,
-                    "is_archived": self.chance(0.7 if merged else 0.15), "contact_references": json.dumps(references),
-                    "create_date_time_utc": created, "modified_date_time_utc": created,
+                    "id": id,
+                    "name": f"Contact {id}",
+                    "merged_into_contact_id": merged,
+                    "is_archived": self.chance(0.7 if merged else 0.15),
+                    "contact_references": json.dumps(references),
+                    "create_date_time_utc": created,
+                    "modified_date_time_utc": created,
                     "_deleted_at": NOW - HOUR if self.chance(0.05) else None,
                 },
-            )  # fmt: skip
+            )
 
     def donors(self) -> None:
         for id in self.donor_ids:
@@ -212,12 +240,17 @@ class World:
                 "raise",
                 "donors",
                 {
-                    "id": id, "name": f"Donor {id}", "crm_key": key, "is_test_mode": self.chance(0.06),
-                    "is_gdpr_deleted": self.chance(0.04), "crm_key_urls": None if urls is None else json.dumps(urls),
-                    "created_date": created, "modified_date": self.modified(created),
+                    "id": id,
+                    "name": f"Donor {id}",
+                    "crm_key": key,
+                    "is_test_mode": self.chance(0.06),
+                    "is_gdpr_deleted": self.chance(0.04),
+                    "crm_key_urls": None if urls is None else json.dumps(urls),
+                    "created_date": created,
+                    "modified_date": self.modified(created),
                     "_deleted_at": NOW if self.chance(0.04) else None,
                 },
-            )  # fmt: skip
+            )
 
     def contact_of(self, donor: int) -> int | None:
         """A contact that a record of the donor may well sit on."""
@@ -268,23 +301,48 @@ class World:
             "raise",
             "gifts",
             {
-                "id": id, "donor_id": self.usually(self.r.choice(self.donor_ids), 77, None, share=0.96),
-                "amount": amount, "currency": currency, "donor_paid_costs": paid,
-                "status_text": self.usually("Approved", "approved ", "Refunded", "refunded", "ChargeBack", "Declined", "Pending", None, share=0.7),
-                "is_test_mode": self.chance(0.05), "created_date": created, "modified_date": self.modified(created),
+                "id": id,
+                "donor_id": self.usually(self.r.choice(self.donor_ids), 77, None, share=0.96),
+                "amount": amount,
+                "currency": currency,
+                "donor_paid_costs": paid,
+                "status_text": self.usually(
+                    "Approved",
+                    "approved ",
+                    "Refunded",
+                    "refunded",
+                    "ChargeBack",
+                    "Declined",
+                    "Pending",
+                    None,
+                    share=0.7,
+                ),
+                "is_test_mode": self.chance(0.05),
+                "created_date": created,
+                "modified_date": self.modified(created),
                 "date": None if self.chance(0.03) else date(2026, 2, 2) + timedelta(days=self.one(0, 0, 0, 1, 2)),
                 "recurring_gift_id": self.one(None, None, 301),
-                "projects": None if self.chance(0.1) else json.dumps([
-                    {
-                        "name": name, "amount": f"${value}",
-                        "currencyExchange": {"baseAmount": f"${(value * rate).quantize(Decimal('0.01'))}", "baseCurrencyCode": "USD"}
-                        if currency != "EUR" or self.chance(0.9) else None,
-                    }
-                    for name, value in projects
-                ]),
-                "_deleted_at": NOW if self.chance(0.05) else None, **self.campaign_of(),
+                "projects": None
+                if self.chance(0.1)
+                else json.dumps(
+                    [
+                        {
+                            "name": name,
+                            "amount": f"${value}",
+                            "currencyExchange": {
+                                "baseAmount": f"${(value * rate).quantize(Decimal('0.01'))}",
+                                "baseCurrencyCode": "USD",
+                            }
+                            if currency != "EUR" or self.chance(0.9)
+                            else None,
+                        }
+                        for name, value in projects
+                    ]
+                ),
+                "_deleted_at": NOW if self.chance(0.05) else None,
+                **self.campaign_of(),
             },
-        )  # fmt: skip
+        )
 
     def pair(self, raise_id: int, part: int | None = None) -> Row:
         text = self.usually(
@@ -355,21 +413,27 @@ class World:
             "crm_plus",
             "gifts",
             {
-                "id": self.next_crm_gift, "contact_id": self.usually(contact, self.r.choice(self.contact_ids), share=0.93),
-                "amount": amount, "gift_type": self.usually("Credit", "Cash", "Check", share=0.9),
-                "gift_date": None if self.chance(0.02) else day, "currency_code": currency, "base_currency_code": "USD",
+                "id": self.next_crm_gift,
+                "contact_id": self.usually(contact, self.r.choice(self.contact_ids), share=0.93),
+                "amount": amount,
+                "gift_type": self.usually("Credit", "Cash", "Check", share=0.9),
+                "gift_date": None if self.chance(0.02) else day,
+                "currency_code": currency,
+                "base_currency_code": "USD",
                 "exchange_rate": None if self.chance(0.05) else Decimal("1.10") if currency == "EUR" else Decimal(1),
                 "gift_designations": json.dumps(
                     [{"projectCode": "WELLS", "amountDesignated": float(amount - costs)}]
                     + ([{"projectCode": "CREDITCARDCOSTS", "amountDesignated": float(costs)}] if costs else [])
                 ),
-                "create_date_time_utc": created, "modified_date_time_utc": self.usually(created, NOW - 2 * HOUR, NOW + HOUR, share=0.93),
-                "_deleted_at": NOW if self.chance(0.04) else None, **pair,
+                "create_date_time_utc": created,
+                "modified_date_time_utc": self.usually(created, NOW - 2 * HOUR, NOW + HOUR, share=0.93),
+                "_deleted_at": NOW if self.chance(0.04) else None,
+                **pair,
             },
-        )  # fmt: skip
+        )
 
     def reversals(self) -> None:
-        """Some gifts are taken back: by name, by pair, by type or sign alone, halfway, twice, or the reversal itself."""
+        """Some gifts are taken back: by name, by pair, by type or by sign, halfway, or the reversal itself."""
         for gift in list(self.organization.of("crm_plus", "gifts")):
             if not self.chance(0.2):
                 continue
@@ -380,11 +444,13 @@ class World:
                 gift["contact_id"], amount.quantize(Decimal("0.01")), gift["gift_date"] or date(2026, 2, 2), pair
             )
             reversal |= {
-                "amount": amount.quantize(Decimal("0.01")), "gift_designations": gift["gift_designations"].replace('amountDesignated": ', 'amountDesignated": -'),
+                "amount": amount.quantize(Decimal("0.01")),
+                "gift_designations": gift["gift_designations"].replace('amountDesignated": ', 'amountDesignated": -'),
                 "gift_type": self.usually("Reversing Transaction", "Credit", share=0.8),
                 "reversed_gift_id": self.usually(gift["id"], 4999, share=0.93) if by in ("name", "both") else None,
-                "currency_code": gift["currency_code"], "exchange_rate": gift["exchange_rate"],
-            }  # fmt: skip
+                "currency_code": gift["currency_code"],
+                "exchange_rate": gift["exchange_rate"],
+            }
             if self.chance(0.1):
                 again = self.crm_gift(gift["contact_id"], gift["amount"], gift["gift_date"] or date(2026, 2, 2), {})
                 again |= {"reversed_gift_id": reversal["id"], "gift_type": self.one("Reversing Transaction", "Credit")}
@@ -399,14 +465,31 @@ class World:
                 "raise",
                 "recurring_gifts",
                 {
-                    "id": id, "donor_id": self.usually(self.r.choice(self.donor_ids), 77, share=0.95),
-                    "amount": self.r.choice(AMOUNTS), "currency_code": self.usually("USD", "EUR", None, share=0.92),
-                    "base_currency_code": self.usually("USD", None, share=0.95), "frequency": self.usually(12, 1, 52, 100, 0, None, share=0.8),
-                    "status_text": self.usually("Active", "active ", "Paused", "Failing", "Cancelled", "canceled", "Completed", "Awaiting Setup", None, share=0.5),
-                    "is_test_mode": self.chance(0.06), "created_date": created, "modified_date": self.modified(created),
-                    "_deleted_at": NOW if self.chance(0.05) else None, **self.campaign_of(),
+                    "id": id,
+                    "donor_id": self.usually(self.r.choice(self.donor_ids), 77, share=0.95),
+                    "amount": self.r.choice(AMOUNTS),
+                    "currency_code": self.usually("USD", "EUR", None, share=0.92),
+                    "base_currency_code": self.usually("USD", None, share=0.95),
+                    "frequency": self.usually(12, 1, 52, 100, 0, None, share=0.8),
+                    "status_text": self.usually(
+                        "Active",
+                        "active ",
+                        "Paused",
+                        "Failing",
+                        "Cancelled",
+                        "canceled",
+                        "Completed",
+                        "Awaiting Setup",
+                        None,
+                        share=0.5,
+                    ),
+                    "is_test_mode": self.chance(0.06),
+                    "created_date": created,
+                    "modified_date": self.modified(created),
+                    "_deleted_at": NOW if self.chance(0.05) else None,
+                    **self.campaign_of(),
                 },
-            )  # fmt: skip
+            )
             if created is not None and self.chance(0.2):
                 row["modified_date"] = created + self.one(24 * HOUR, 24 * HOUR + SECOND, HOUR)
             if self.chance(0.12):
@@ -433,16 +516,23 @@ class World:
             "crm_plus",
             "recurring_gifts",
             {
-                "id": id, "contact_id": self.contact_of(schedule["donor_id"]),
-                "amount": schedule["amount"] + self.usually(Decimal(0), Decimal("0.01"), Decimal("0.02"), Decimal(-5), share=0.8),
-                "frequency": self.usually("Monthly", " monthly", "Annually", "Semi-Annually", "Bimonthly", None, share=0.85),
-                "status": self.usually("Active", "UpToDate", "Paused", "Cancelled", "completed", "Unheard of", None, share=0.6),
+                "id": id,
+                "contact_id": self.contact_of(schedule["donor_id"]),
+                "amount": schedule["amount"]
+                + self.usually(Decimal(0), Decimal("0.01"), Decimal("0.02"), Decimal(-5), share=0.8),
+                "frequency": self.usually(
+                    "Monthly", " monthly", "Annually", "Semi-Annually", "Bimonthly", None, share=0.85
+                ),
+                "status": self.usually(
+                    "Active", "UpToDate", "Paused", "Cancelled", "completed", "Unheard of", None, share=0.6
+                ),
                 "cancel_date_time_utc": NOW - 100 * HOUR if self.chance(0.06) else None,
-                "create_date_time_utc": created, "modified_date_time_utc": self.usually(created, NOW - HOUR, NOW + HOUR, share=0.93),
+                "create_date_time_utc": created,
+                "modified_date_time_utc": self.usually(created, NOW - HOUR, NOW + HOUR, share=0.93),
                 "_deleted_at": NOW if self.chance(0.04) else None,
                 **(self.pair(schedule["id"]) if self.chance(0.75) else self.no_pair()),
             },
-        )  # fmt: skip
+        )
 
     # --- what could not be read ------------------------------------------------------------------------------------
 
@@ -475,11 +565,18 @@ class World:
                 record_id = self.r.choice(known)
             self.organization.quarantine.append(
                 {
-                    "source": source, "resource": resource, "record_id": record_id, "field": field, "error": "unreadable",
-                    "raw_text": None, "first_seen_at": self.one(NOW, NOW - 80 * HOUR), "last_seen_at": NOW, "attempts": 1,
+                    "source": source,
+                    "resource": resource,
+                    "record_id": record_id,
+                    "field": field,
+                    "error": "unreadable",
+                    "raw_text": None,
+                    "first_seen_at": self.one(NOW, NOW - 80 * HOUR),
+                    "last_seen_at": NOW,
+                    "attempts": 1,
                     "resolved_at": NOW if self.chance(0.15) else None,
                 }
-            )  # fmt: skip
+            )
 
 
 def organizations(seed: int, count: int) -> list[Organization]:

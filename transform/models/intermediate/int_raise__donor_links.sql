@@ -152,6 +152,21 @@ quarantined_donors as (
     where source = 'raise' and resource = 'donors' and record_key is not null
 ),
 
+unreadable_contacts as (
+    select distinct
+        organization,
+        raise_id,
+        is_unidentified
+    from {{ ref('int_crm_plus__unreadable_records') }}
+    where resource = 'contacts'
+),
+
+unreadable_by_nobody as (
+    select distinct organization
+    from unreadable_contacts
+    where is_unidentified
+),
+
 links as (
     select
         keyed_donors.*,
@@ -172,6 +187,8 @@ links as (
         key_quarantine.contact_id is not null or end_quarantine.contact_id is not null
             as is_key_contact_quarantined,
         unidentified_quarantine.organization is not null as has_unidentified_contact_quarantine,
+        unreadable_contacts.organization is not null
+        or unreadable_by_nobody.organization is not null as may_be_unreadable_in_crm_plus,
         case
             when keyed_donors.crm_key_contact_id is not null then resolved_keys.key_survivor_id
             when reference_facts.reference_contact_count = 1 then reference_facts.reference_contact_id
@@ -199,6 +216,12 @@ links as (
             and resolved_keys.key_end_contact_id = end_quarantine.contact_id
     left join unidentified_quarantine
         on keyed_donors.organization = unidentified_quarantine.organization
+    left join unreadable_contacts
+        on
+            keyed_donors.organization = unreadable_contacts.organization
+            and keyed_donors.donor_id = unreadable_contacts.raise_id
+    left join unreadable_by_nobody
+        on keyed_donors.organization = unreadable_by_nobody.organization
 ),
 
 live_donor_counts as (
@@ -238,6 +261,7 @@ select
     links.is_donor_quarantined,
     links.is_key_contact_quarantined,
     links.has_unidentified_contact_quarantine,
+    links.may_be_unreadable_in_crm_plus,
     links.crm_id,
     coalesce(live_donor_counts.live_donor_count, 0) - case
         when

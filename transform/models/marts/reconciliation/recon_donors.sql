@@ -91,6 +91,7 @@ donor_facts as (
         links.is_donor_quarantined,
         links.is_key_contact_quarantined,
         links.has_unidentified_contact_quarantine,
+        links.may_be_unreadable_in_crm_plus,
         donors.changed_at,
         donors.extracted_at,
         coalesce(activity.gift_count, 0) as gift_count,
@@ -169,6 +170,13 @@ conditions as (
         or (is_key_contact_quarantined and not is_linked_elsewhere)
         -- a contact that nobody could read may be the one that is not found
         or (has_unidentified_contact_quarantine and crm_key_contact_id is not null and key_survivor_id is null)
+        or (
+            may_be_unreadable_in_crm_plus
+            and not has_crm_key
+            and not is_linked_elsewhere
+            and reference_contact_count = 0
+            and expected_count > 0
+        )
             as is_counterpart_unreadable,
         -- the key is newer than what was read of the contacts: not finding its contact says nothing yet
         crm_key_contact_id is not null
@@ -304,6 +312,10 @@ select
                     then
                         'The contact that ' || explained.key_text
                         || ' leads to is in quarantine: its present state could not be read.'
+                when explained.is_counterpart_unreadable and not explained.has_crm_key
+                    then
+                        'crmKey is empty, no contact refers back to the donor, and one that may is in quarantine: '
+                        || 'it could not be read.'
                 when explained.is_counterpart_unreadable
                     then
                         'No contact was found for ' || explained.key_text
