@@ -778,7 +778,8 @@ class Oracle:
             if not any(near(net, value) for value in agreeing) and not (group is None and near(net, Decimal(0))):
                 return "amount_mismatch"
             contacts = self._known_contacts(gift["donor_id"])
-            if expected_contact is not None and any(
+            is_unknown = gift["donor_id"] in self.quarantined("raise", "donors") or expected_contact is None
+            if not is_unknown and any(
                 (found := self.survivor(g.get("contact_id"))) is not None and found not in contacts for g in crm_gifts
             ):
                 return "contact_mismatch"
@@ -952,7 +953,8 @@ class Oracle:
                 return "frequency_mismatch"
             found = self.survivor(other.get("contact_id"))
             known = self._known_contacts(schedule["donor_id"])
-            if self.donor_contact(schedule["donor_id"]) is not None and found is not None and found not in known:
+            is_unknown = schedule["donor_id"] in self.quarantined("raise", "donors")
+            if known and not is_unknown and found is not None and found not in known:
                 return "contact_mismatch"
             return None
 

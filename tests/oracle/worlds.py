@@ -553,7 +553,7 @@ class World:
             ("crm_plus", "recurring_gifts"): [None, "amount", "status", "isPrivate"],
         }
         for (source, resource), names in fields.items():
-            if not self.chance(0.06) or (source == "crm_plus" and not self.organization.runs_crm_plus):
+            if not self.chance(0.12) or (source == "crm_plus" and not self.organization.runs_crm_plus):
                 continue
             rows = self.organization.of(source, resource)
             known = [str(row["id"]) for row in rows]

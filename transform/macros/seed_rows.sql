@@ -1,11 +1,15 @@
 {#- The rows of a seed that people edit, with the line that each stands on and its text. -#}
 {% macro seed_rows(seed, columns) -%}
+    {%- set texts = [] -%}
+    {%- set cleaned = [] -%}
+    {%- for column in columns -%}
+        {%- do texts.append("coalesce(" ~ column ~ ", '')") -%}
+        {%- do cleaned.append(clean_text(column) ~ " as " ~ column) -%}
+    {%- endfor -%}
     select
         {{ seed_line() }} as line,
-        concat_ws(',', {% for column in columns %}coalesce({{ column }}, ''){% if not loop.last %}, {% endif %}{% endfor %}) as line_text,
-        {%- for column in columns %}
-        {{ clean_text(column) }} as {{ column }}{% if not loop.last %},{% endif %}
-        {%- endfor %}
+        concat_ws(',', {{ texts | join(', ') }}) as line_text,
+        {{ cleaned | join(', ') }}
     from {{ ref(seed) }}
     where coalesce({{ columns | join(', ') }}) is not null
 {%- endmacro %}

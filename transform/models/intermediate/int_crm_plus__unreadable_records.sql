@@ -1,4 +1,4 @@
--- Contacts, gifts and schedules that CRM+ has and nobody could read, and whom they may belong to, as far as their raw text tells.
+-- Contacts, gifts and schedules that CRM+ has and nobody could read, and whom they may belong to, as far as the text tells.
 with quarantined as (
     select
         organization,
@@ -58,10 +58,7 @@ named_donors as (
         organization,
         resource,
         record_key,
-        unnest(
-            from_json(record -> '$.contactReferences', '[{"source": "VARCHAR", "id": "VARCHAR"}]'),
-            recursive := true
-        )
+        unnest(from_json(record -> '$.contactReferences', '[{"source": "VARCHAR", "id": "VARCHAR"}]')) as reference
     from unread
     where resource = 'contacts' and is_readable_as_text
 )
@@ -86,8 +83,8 @@ select
     organization,
     resource,
     record_key,
-    {{ integer_key('id') }} as raise_id,
+    {{ integer_key('reference.id') }} as raise_id,
     cast(null as bigint) as contact_id,
     false as is_unidentified
 from named_donors
-where {{ is_raise_reference_source('source') }} and {{ integer_key('id') }} is not null
+where {{ is_raise_reference_source('reference.source') }} and {{ integer_key('reference.id') }} is not null

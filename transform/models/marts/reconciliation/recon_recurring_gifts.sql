@@ -279,7 +279,11 @@ doubts as (
         is_changed_after_other_read
         and (
             is_dangling
-            or (has_match and not coalesce(is_duplicate, false) and (is_state_mismatch or is_amount_mismatch or is_frequency_mismatch or is_contact_mismatch))
+            or (
+                has_match
+                and not coalesce(is_duplicate, false)
+                and (is_state_mismatch or is_amount_mismatch or is_frequency_mismatch or is_contact_mismatch)
+            )
         ) as is_difference_too_new,
         not has_match
         and not has_crm_key
