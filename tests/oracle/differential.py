@@ -46,7 +46,6 @@ def build(folder: Path, of: list[Organization]) -> Path:
         "--log-path",
         str(folder),
     ]
-    command += ["--select", "+recon_summary", "+recon_exceptions", "+seed_problems"]
     environment = os.environ | {"WAREHOUSE_PATH": str(warehouse), "HOME": str(folder)}
     finished = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stdout + finished.stderr
