@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A checkout's own environment: not one that happens to be active.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-.PHONY: help demo run test soak simulation dev lint bench lock clean
+.PHONY: help demo run test dev lint bench soak simulation mutants lock clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ lint: $(INSTALLED) ## Lint, types and import walls
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar transform
+
+mutants: $(INSTALLED) ## Do the unit tests notice when a rule of the reconciliation is wrong?
+	$(BIN)/python -m tests.mutation
 
 bench: $(INSTALLED) ## Measure a large organization
 	$(BIN)/python -m tests.bench

@@ -130,6 +130,13 @@ def summaries(published: Path) -> list[Summary]:
         return [_summary(connection, organization) for (organization,) in organizations]
 
 
+def seed_problems(published: Path) -> list[str]:
+    """Rows of the files that people edit which the run left out, a line each."""
+    with reading(published) as connection:
+        found = rows(connection, "SELECT file, line, problem FROM marts.seed_problems ORDER BY file, line")
+        return [f"{file}, line {line}, is left out: {problem}" for file, line, problem in found]
+
+
 def _summary(connection: duckdb.DuckDBPyConnection, organization: str) -> Summary:
     statuses = rows(
         connection,

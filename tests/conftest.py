@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-_TIERS = ("unit", "contract", "integration")
+_TIERS = ("unit", "contract", "integration", "oracle")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

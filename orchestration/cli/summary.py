@@ -25,6 +25,7 @@ from orchestration.summary import (
     Read,
     Status,
     Summary,
+    seed_problems,
     summaries,
 )
 
@@ -44,6 +45,8 @@ def show(settings: Settings, console: Console) -> None:
     """The summary of every organization."""
     for organization in summaries(settings.published_path):
         _show(organization, console)
+    for line in seed_problems(settings.published_path):
+        console.print(Text(line, STYLES["warn"]))
 
 
 def _show(found: Summary, console: Console) -> None:

@@ -70,6 +70,9 @@ CREATE TABLE marts.event_type_labels AS SELECT * FROM (VALUES
     ('river', 12, 'Gift deleted', NULL, 'unobserved'),
     ('river', 60, NULL, 'Form seen', 'undocumented')
 ) AS t(organization, event_type, hypothesis_label, observed_label, status);
+CREATE TABLE marts.seed_problems AS SELECT * FROM (VALUES
+    ('seeds/waivers.csv', 3, 'The reason is missing.')
+) AS t(file, line, problem);
 """
 
 
@@ -152,6 +155,10 @@ def test_the_event_types_are_told_by_what_is_known(shown: str) -> None:
 def test_what_is_open_waived_and_resolved_is_counted(shown: str) -> None:
     assert line_with(shown, "open", "waived").split() == ["open", "at", "stake", "waived", "resolved"]
     assert line_with(shown, "gifts", "280.00").split() == ["gifts", "3", "280.00", "1", "1"]
+
+
+def test_rows_of_edited_seeds_that_are_left_out_are_named(shown: str) -> None:
+    assert line_with(shown, "seeds/") == "seeds/waivers.csv, line 3, is left out: The reason is missing."
 
 
 def test_as_json_for_scripts(published: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:

@@ -6,6 +6,7 @@ with gifts as (
         reversed_gift_id,
         contact_id,
         is_from_raise,
+        transaction_source,
         transaction_id,
         gift_type,
         gift_url,
@@ -45,7 +46,10 @@ keyed_gifts as (
         *,
         case when is_from_raise then {{ transaction_key('transaction_id') }} end as pair_key,
         case when is_from_raise then {{ transaction_key_without_part('transaction_id') }} end as pair_key_without_part,
-        case when is_from_raise then {{ transaction_raise_id('transaction_id') }} end as pair_raise_id
+        case when is_from_raise then {{ transaction_raise_id('transaction_id') }} end as pair_raise_id,
+        -- the sources that stand for Raise are one
+        case when is_from_raise then '' else {{ fold_text('transaction_source') }} end
+        || chr(31) || {{ transaction_key('transaction_id') }} as transaction_pair
     from gifts
 )
 
@@ -59,6 +63,7 @@ select
     keyed_gifts.pair_key,
     keyed_gifts.pair_key_without_part,
     keyed_gifts.pair_raise_id,
+    keyed_gifts.transaction_pair,
     {% if transaction_id_columns() == ['gift_id'] -%}
         keyed_gifts.pair_raise_id is not null as is_pair_usable,
     {%- else -%}

@@ -22,16 +22,16 @@ states as (
         label,
         state,
         is_ended
-    from {{ ref('recurring_states') }}
-    where source = 'crm_plus'
+    from {{ ref('int_seeds__recurring_states') }}
+    where source = 'crm_plus' and problem is null
 ),
 
 frequencies as (
     select
         value,
         payments_per_year
-    from {{ ref('frequencies') }}
-    where source = 'crm_plus'
+    from {{ ref('int_seeds__frequencies') }}
+    where source = 'crm_plus' and problem is null
 )
 
 select

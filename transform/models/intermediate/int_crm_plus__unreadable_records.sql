@@ -1,4 +1,4 @@
--- Gifts and schedules that CRM+ has and nobody could read, and whom they may belong to, as far as their raw text tells.
+-- Contacts, gifts and schedules that CRM+ has and nobody could read, and whom they may belong to, as far as the text tells.
 with quarantined as (
     select
         organization,
@@ -9,11 +9,17 @@ with quarantined as (
     where
         resolved_at is null
         and {{ clean_text('field') }} is null
-        and resource in ('gifts', 'recurring_gifts')
+        and resource in ('contacts', 'gifts', 'recurring_gifts')
 ),
 
 -- of a record that an earlier version was read of, that version tells
 known_records as (
+    select
+        organization,
+        'contacts' as resource,
+        contact_id as record_key
+    from {{ ref('stg_crm_plus__contacts') }}
+    union all
     select
         organization,
         'gifts' as resource,
@@ -33,6 +39,7 @@ unread as (
         quarantined.resource,
         quarantined.record_key,
         json_type(quarantined.record) = 'OBJECT' as is_readable_as_text,
+        quarantined.record,
         case
             when {{ is_raise_transaction_source("quarantined.record ->> '$.transactionSource'") }}
                 then {{ transaction_raise_id("quarantined.record ->> '$.transactionId'") }}
@@ -44,6 +51,16 @@ unread as (
             quarantined.organization = known_records.organization
             and quarantined.resource = known_records.resource
             and quarantined.record_key = known_records.record_key
+),
+
+named_donors as (
+    select
+        organization,
+        resource,
+        record_key,
+        unnest(from_json(record -> '$.contactReferences', '[{"source": "VARCHAR", "id": "VARCHAR"}]')) as reference
+    from unread
+    where resource = 'contacts' and is_readable_as_text
 )
 
 select
@@ -59,3 +76,15 @@ left join {{ ref('int_crm_plus__contacts_resolved') }} as contacts
     on
         unread.organization = contacts.organization
         and unread.contact_id = contacts.contact_id
+where unread.resource != 'contacts' or not coalesce(unread.is_readable_as_text, false)
+union all
+-- a contact may be that of every donor that it names, and of no other
+select
+    organization,
+    resource,
+    record_key,
+    {{ integer_key('reference.id') }} as raise_id,
+    cast(null as bigint) as contact_id,
+    false as is_unidentified
+from named_donors
+where {{ is_raise_reference_source('reference.source') }} and {{ integer_key('reference.id') }} is not null

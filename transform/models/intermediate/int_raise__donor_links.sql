@@ -114,7 +114,7 @@ reference_facts as (
         donor_references.donor_id,
         count(*) as reference_contact_count,
         min(donor_references.resolved_contact_id) as reference_contact_id,
-        array_to_string(list_sort(list(donor_references.resolved_contact_id)), ', ') as reference_contact_ids,
+        list_sort(list(donor_references.resolved_contact_id)) as reference_contact_ids,
         coalesce(bool_or(donor_references.resolved_contact_id = resolved_keys.key_survivor_id), false)
             as key_contact_refers_back,
         min(donor_references.resolved_contact_id) filter (
@@ -152,6 +152,21 @@ quarantined_donors as (
     where source = 'raise' and resource = 'donors' and record_key is not null
 ),
 
+unreadable_contacts as (
+    select distinct
+        organization,
+        raise_id,
+        is_unidentified
+    from {{ ref('int_crm_plus__unreadable_records') }}
+    where resource = 'contacts'
+),
+
+unreadable_by_nobody as (
+    select distinct organization
+    from unreadable_contacts
+    where is_unidentified
+),
+
 links as (
     select
         keyed_donors.*,
@@ -161,13 +176,19 @@ links as (
         coalesce(resolved_keys.is_key_merged, false) as is_key_merged,
         coalesce(resolved_keys.is_survivor_archived, false) as is_survivor_archived,
         coalesce(reference_facts.reference_contact_count, 0) as reference_contact_count,
-        reference_facts.reference_contact_ids,
+        array_to_string(reference_facts.reference_contact_ids, ', ') as reference_contact_ids,
+        -- where key and back-references disagree, what sits on either is no mistake
+        case
+            when not reference_facts.key_contact_refers_back then reference_facts.reference_contact_ids
+        end as disputed_contact_ids,
         coalesce(reference_facts.key_contact_refers_back, false) as key_contact_refers_back,
         reference_facts.other_live_reference_contact_id,
         quarantined_donors.donor_id is not null as is_donor_quarantined,
         key_quarantine.contact_id is not null or end_quarantine.contact_id is not null
             as is_key_contact_quarantined,
         unidentified_quarantine.organization is not null as has_unidentified_contact_quarantine,
+        unreadable_contacts.organization is not null
+        or unreadable_by_nobody.organization is not null as may_be_unreadable_in_crm_plus,
         case
             when keyed_donors.crm_key_contact_id is not null then resolved_keys.key_survivor_id
             when reference_facts.reference_contact_count = 1 then reference_facts.reference_contact_id
@@ -195,6 +216,12 @@ links as (
             and resolved_keys.key_end_contact_id = end_quarantine.contact_id
     left join unidentified_quarantine
         on keyed_donors.organization = unidentified_quarantine.organization
+    left join unreadable_contacts
+        on
+            keyed_donors.organization = unreadable_contacts.organization
+            and keyed_donors.donor_id = unreadable_contacts.raise_id
+    left join unreadable_by_nobody
+        on keyed_donors.organization = unreadable_by_nobody.organization
 ),
 
 live_donor_counts as (
@@ -230,9 +257,11 @@ select
     links.reference_contact_ids,
     links.key_contact_refers_back,
     links.other_live_reference_contact_id,
+    links.disputed_contact_ids,
     links.is_donor_quarantined,
     links.is_key_contact_quarantined,
     links.has_unidentified_contact_quarantine,
+    links.may_be_unreadable_in_crm_plus,
     links.crm_id,
     coalesce(live_donor_counts.live_donor_count, 0) - case
         when

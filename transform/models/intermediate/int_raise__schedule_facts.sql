@@ -32,16 +32,16 @@ states as (
         label,
         state,
         is_ended
-    from {{ ref('recurring_states') }}
-    where source = 'raise'
+    from {{ ref('int_seeds__recurring_states') }}
+    where source = 'raise' and problem is null
 ),
 
 frequencies as (
     select
         value,
         payments_per_year
-    from {{ ref('frequencies') }}
-    where source = 'raise'
+    from {{ ref('int_seeds__frequencies') }}
+    where source = 'raise' and problem is null
 ),
 
 cost_allocations as (

@@ -1,14 +1,6 @@
 -- The first two steps of the ladder: which Raise gift each CRM+ gift belongs to by decision or by transaction id. A gift and
--- the reversals that name it are one family and go together.
-with raise_gifts as (
-    select
-        organization,
-        gift_id
-    from {{ ref('stg_raise__gifts') }}
-),
-
--- where the key is not the key, what it found was found by accident
-trusted_pairs as (
+-- the reversals that name it are one family and go together. Where the key is not the key, what it found counts as chance.
+with recursive trusted_pairs as (
     select
         pairs.organization,
         pairs.crm_gift_id,
@@ -24,11 +16,8 @@ decisions as (
         overrides.organization,
         overrides.crm_gift_id,
         overrides.raise_gift_id
-    from {{ ref('match_overrides') }} as overrides
-    semi join raise_gifts
-        on
-            overrides.organization = raise_gifts.organization
-            and overrides.raise_gift_id = raise_gifts.gift_id
+    from {{ ref('int_seeds__match_overrides') }} as overrides
+    where overrides.problem is null
 ),
 
 crm_gifts as (
@@ -38,8 +27,8 @@ crm_gifts as (
         facts.reversed_gift_id,
         facts.is_reversing,
         facts.is_pair_usable and key_health.is_key_trusted as is_claim,
-        facts.pair_key,
-        facts.pair_key_without_part,
+        facts.transaction_pair,
+        coalesce(cast(facts.pair_raise_id as varchar), facts.pair_key_without_part) as pair_key_without_part,
         coalesce(decisions.raise_gift_id, trusted_pairs.raise_gift_id) as own_raise_gift_id,
         case
             when decisions.raise_gift_id is not null then 'override'
@@ -58,53 +47,101 @@ crm_gifts as (
             and facts.gift_id = trusted_pairs.crm_gift_id
 ),
 
--- a reversal may itself have been reversed: both belong to the gift at the bottom
-reversals as (
+reversal_steps as (
     select
         crm_gifts.organization,
         crm_gifts.gift_id,
-        crm_gifts.own_raise_gift_id,
-        crm_gifts.own_evidence,
-        coalesce(originals.gift_id, named_gifts.gift_id) as root_gift_id
+        named_gifts.gift_id as named_gift_id
     from crm_gifts
     inner join crm_gifts as named_gifts
         on
             crm_gifts.organization = named_gifts.organization
             and crm_gifts.reversed_gift_id = named_gifts.gift_id
-    left join crm_gifts as originals
-        on
-            named_gifts.organization = originals.organization
-            and named_gifts.reversed_gift_id = originals.gift_id
-            and named_gifts.is_reversing
-    where
-        crm_gifts.is_reversing
-        and crm_gifts.gift_id != named_gifts.gift_id
-        and crm_gifts.gift_id is distinct from originals.gift_id
+    where crm_gifts.is_reversing
 ),
 
--- a transaction id that says nothing of Raise still ties a reversal to the one gift that carries it too
-originals_by_pair as (
+-- a reversal may itself have been reversed, and so on: all belong to the gift at the bottom
+reversal_walks as (
     select
         organization,
-        pair_key,
-        min(gift_id) as gift_id
-    from crm_gifts
-    where pair_key is not null and not is_claim and not is_reversing
-    group by organization, pair_key
-    having count(*) = 1
+        gift_id,
+        named_gift_id as reached_gift_id
+    from reversal_steps
+    union distinct
+    select
+        reversal_walks.organization,
+        reversal_walks.gift_id,
+        reversal_steps.named_gift_id as reached_gift_id
+    from reversal_walks
+    inner join reversal_steps
+        on
+            reversal_walks.organization = reversal_steps.organization
+            and reversal_walks.reached_gift_id = reversal_steps.gift_id
 ),
 
-reversals_by_pair as (
+-- reversals that name each other in a circle reach no bottom and name nothing
+named_originals as (
+    select
+        reversal_walks.organization,
+        reversal_walks.gift_id,
+        reversal_walks.reached_gift_id as root_gift_id
+    from reversal_walks
+    anti join reversal_steps
+        on
+            reversal_walks.organization = reversal_steps.organization
+            and reversal_walks.reached_gift_id = reversal_steps.gift_id
+),
+
+unnamed_reversals as (
     select
         crm_gifts.organization,
         crm_gifts.gift_id,
-        originals_by_pair.gift_id as root_gift_id
+        crm_gifts.transaction_pair
     from crm_gifts
-    inner join originals_by_pair
+    anti join named_originals
         on
-            crm_gifts.organization = originals_by_pair.organization
-            and crm_gifts.pair_key = originals_by_pair.pair_key
-    where crm_gifts.is_reversing and not crm_gifts.is_claim
+            crm_gifts.organization = named_originals.organization
+            and crm_gifts.gift_id = named_originals.gift_id
+    where crm_gifts.is_reversing
+),
+
+-- a reversal that names no gift belongs to the one gift that carries the same pair, whatever the pair says of Raise
+paired_originals as (
+    select
+        unnamed_reversals.organization,
+        unnamed_reversals.gift_id,
+        crm_gifts.gift_id as root_gift_id
+    from unnamed_reversals
+    inner join crm_gifts
+        on
+            unnamed_reversals.organization = crm_gifts.organization
+            and unnamed_reversals.transaction_pair = crm_gifts.transaction_pair
+    where not crm_gifts.is_reversing
+    qualify count(*) over (partition by unnamed_reversals.organization, unnamed_reversals.gift_id) = 1
+),
+
+originals as (
+    select * from named_originals
+    union all
+    select * from paired_originals
+),
+
+-- the reversals of a reversal that was found by its pair follow it
+reversals as (
+    select
+        crm_gifts.organization,
+        crm_gifts.gift_id,
+        crm_gifts.own_raise_gift_id,
+        coalesce(paired_originals.root_gift_id, originals.root_gift_id) as root_gift_id
+    from originals
+    inner join crm_gifts
+        on
+            originals.organization = crm_gifts.organization
+            and originals.gift_id = crm_gifts.gift_id
+    left join paired_originals
+        on
+            originals.organization = paired_originals.organization
+            and originals.root_gift_id = paired_originals.gift_id
 ),
 
 -- what a reversal says of the gift that it names, where that gift says nothing itself
@@ -127,18 +164,14 @@ families as (
         crm_gifts.pair_key_without_part,
         crm_gifts.own_raise_gift_id,
         crm_gifts.own_evidence,
-        coalesce(reversals.root_gift_id, reversals_by_pair.root_gift_id, crm_gifts.gift_id) as root_gift_id,
-        coalesce(reversals.root_gift_id, reversals_by_pair.root_gift_id) as original_gift_id,
-        coalesce(reversals.root_gift_id, reversals_by_pair.root_gift_id) is not null as names_its_original
+        coalesce(reversals.root_gift_id, crm_gifts.gift_id) as root_gift_id,
+        reversals.root_gift_id as original_gift_id,
+        reversals.root_gift_id is not null as names_its_original
     from crm_gifts
     left join reversals
         on
             crm_gifts.organization = reversals.organization
             and crm_gifts.gift_id = reversals.gift_id
-    left join reversals_by_pair
-        on
-            crm_gifts.organization = reversals_by_pair.organization
-            and crm_gifts.gift_id = reversals_by_pair.gift_id
 )
 
 select

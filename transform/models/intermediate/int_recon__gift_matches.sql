@@ -1,10 +1,19 @@
 -- Where each CRM+ gift that has to do with Raise belongs in the end: to a Raise gift, or to the row of an orphan.
 with open_links as (
     select
-        *,
-        case when raise_gift_id is null then root_gift_id end as open_root_gift_id,
-        case when is_reversing then pair_key_without_part end as reversal_pair_key
-    from {{ ref('int_recon__gift_links') }}
+        links.*,
+        case when links.raise_gift_id is null then links.root_gift_id end as open_root_gift_id,
+        -- what reverses a reversal goes where that goes
+        case
+            when links.is_reversing and links.is_claim then links.pair_key_without_part
+            when roots.is_reversing and roots.is_claim then roots.pair_key_without_part
+        end as reversal_pair_key
+    from {{ ref('int_recon__gift_links') }} as links
+    left join {{ ref('int_recon__gift_links') }} as roots
+        on
+            links.organization = roots.organization
+            and links.root_gift_id = roots.crm_gift_id
+            and links.crm_gift_id != roots.crm_gift_id
 ),
 
 accepted_candidates as (
@@ -64,7 +73,11 @@ select
             then coalesce(
                 orphans.crm_gift_id,
                 -- a reversal that names no gift goes to the orphan of its pair, and stands alone where there is none
-                case when links.is_claim then coalesce(orphans_by_pair.orphan_gift_id, links.crm_gift_id) end
+                orphans_by_pair.orphan_gift_id,
+                case
+                    when links.is_claim then links.crm_gift_id
+                    when links.reversal_pair_key is not null then links.root_gift_id
+                end
             )
     end as orphan_gift_id
 from links
@@ -76,4 +89,8 @@ left join orphans_by_pair
     on
         links.organization = orphans_by_pair.organization
         and links.reversal_pair_key = orphans_by_pair.pair_key_without_part
-where links.raise_gift_id is not null or links.is_claim or orphans.crm_gift_id is not null
+where
+    links.raise_gift_id is not null
+    or links.is_claim
+    or links.reversal_pair_key is not null
+    or orphans.crm_gift_id is not null

@@ -40,6 +40,8 @@ select
     count(*) filter (where is_reversing) as reversal_count,
     list(amount order by gift_id) filter (where not is_reversing) as amounts,
     list(base_amount order by gift_id) filter (where not is_reversing) as base_amounts,
+    list(designated_costs order by gift_id) filter (where not is_reversing) as gift_costs,
+    list(base_designated_costs order by gift_id) filter (where not is_reversing) as base_gift_costs,
     case when count(*) = count(amount) then cast(sum(amount) as decimal(18, 2)) end as net_amount,
     case when count(*) = count(base_amount) then cast(sum(base_amount) as decimal(18, 2)) end as base_net_amount,
     cast(sum(designated_costs) as decimal(18, 2)) as designated_costs,
@@ -52,8 +54,7 @@ select
         arg_min(coalesce(resolved_contact_id, contact_id), gift_id) filter (where not is_reversing),
         arg_min(coalesce(resolved_contact_id, contact_id), gift_id)
     ) as crm_contact_id,
-    min(resolved_contact_id) as lowest_contact_id,
-    max(resolved_contact_id) as highest_contact_id,
+    list_sort(list(distinct resolved_contact_id) filter (where resolved_contact_id is not null)) as resolved_contact_ids,
     min(gift_date) filter (where not is_reversing) as first_gift_date,
     max(gift_date) filter (where not is_reversing) as last_gift_date,
     min(case when starts_with(gift_url, 'http') then gift_url end) as crm_url,

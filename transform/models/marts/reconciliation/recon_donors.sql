@@ -91,6 +91,7 @@ donor_facts as (
         links.is_donor_quarantined,
         links.is_key_contact_quarantined,
         links.has_unidentified_contact_quarantine,
+        links.may_be_unreadable_in_crm_plus,
         donors.changed_at,
         donors.extracted_at,
         coalesce(activity.gift_count, 0) as gift_count,
@@ -163,12 +164,19 @@ conditions as (
     select
         *,
         is_deleted or is_gdpr_deleted as is_gone,
-        not coalesce(is_crm_plus_connected, true) as runs_no_crm_plus,
+        {{ runs_no_crm_plus() }} as runs_no_crm_plus,
         not is_assessable as is_read_incomplete_or_stale,
         is_donor_quarantined
         or (is_key_contact_quarantined and not is_linked_elsewhere)
         -- a contact that nobody could read may be the one that is not found
         or (has_unidentified_contact_quarantine and crm_key_contact_id is not null and key_survivor_id is null)
+        or (
+            may_be_unreadable_in_crm_plus
+            and not has_crm_key
+            and not is_linked_elsewhere
+            and reference_contact_count = 0
+            and expected_count > 0
+        )
             as is_counterpart_unreadable,
         -- the key is newer than what was read of the contacts: not finding its contact says nothing yet
         crm_key_contact_id is not null
@@ -196,8 +204,8 @@ conditions as (
         and reference_contact_count = 0
         and expected_count = 0
         and unknown_count > 0 as is_expectation_unknown,
-        age_us < {{ var('late_after_hours') }} * 3600000000 as is_in_time,
-        age_us < {{ var('missing_after_hours') }} * 3600000000 as is_not_yet_missing
+        {{ is_in_time() }} as is_in_time,
+        {{ is_not_yet_missing() }} as is_not_yet_missing
     from timed_facts
 ),
 
@@ -248,24 +256,19 @@ explained as (
     select
         *,
         case
+            when status = 'ambiguous_reference' then 'reference'
             when crm_id is null or is_crm_plus_only then 'none'
             when key_survivor_id is not null and key_contact_refers_back then 'crm_key+reference'
             when key_survivor_id is not null then 'crm_key'
             else 'reference'
-        end as link_evidence,
-        'crmKey "' || crm_key || '"' as key_text,
+        end as evidence,
+        case when has_crm_key then 'crmKey "' || crm_key || '"' end as key_text,
         case
             when assumed_count > 0
                 then ' The state of the campaign at that time was not observed; the nearest known state was assumed.'
             else ''
         end as any_assumption_text,
-        case
-            when first_expected_evidence = 'assumed'
-                then ' The state of the campaign at that time was not observed; the nearest known state was assumed.'
-            when first_expected_evidence = 'campaign_not_found'
-                then ' Its campaign could not be found, so that it counts as syncing.'
-            else ''
-        end as first_assumption_text,
+        {{ assumption_text('first_expected_evidence') }} as first_assumption_text,
         gift_count || case gift_count when 1 then ' gift' else ' gifts' end
         || ' (' || gift_amount || ') and '
         || schedule_count || case schedule_count when 1 then ' schedule' else ' schedules' end as activity_text
@@ -277,12 +280,11 @@ select
     explained.raise_id,
     explained.crm_id,
     explained.status,
-    case when explained.status = 'ambiguous_reference' then 'reference' else explained.link_evidence end as evidence,
-    case
-        when explained.status = 'conflict' then null
-        when explained.link_evidence = 'crm_key+reference' then 'exact'
-        when explained.link_evidence = 'crm_key' then 'high'
-        when explained.link_evidence = 'reference' then 'medium'
+    explained.evidence,
+    case explained.evidence
+        when 'crm_key+reference' then 'exact'
+        when 'crm_key' then 'high'
+        when 'reference' then 'medium'
     end as confidence,
     case explained.status
         when 'test_mode'
@@ -310,6 +312,10 @@ select
                     then
                         'The contact that ' || explained.key_text
                         || ' leads to is in quarantine: its present state could not be read.'
+                when explained.is_counterpart_unreadable and not explained.has_crm_key
+                    then
+                        'crmKey is empty, no contact refers back to the donor, and one that may is in quarantine: '
+                        || 'it could not be read.'
                 when explained.is_counterpart_unreadable
                     then
                         'No contact was found for ' || explained.key_text
@@ -413,10 +419,7 @@ select
     statuses.severity,
     statuses.is_exception,
     explained.expected_since,
-    case
-        when explained.status in ('pending', 'late', 'missing')
-            then cast(greatest(explained.age_us, 0) / 3600000000 as decimal(18, 2))
-    end as age_hours,
+    {{ age_hours('explained.status', 'explained.age_us') }} as age_hours,
     explained.gift_amount as raise_amount,
     cast(null as decimal(18, 2)) as crm_amount,
     explained.crm_url,

@@ -33,7 +33,8 @@ waivers as (
         code,
         reason,
         waived_until
-    from {{ ref('waivers') }}
+    from {{ ref('int_seeds__waivers') }}
+    where problem is null
 ),
 
 records as (

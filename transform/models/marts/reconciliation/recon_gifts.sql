@@ -138,9 +138,7 @@ gift_facts as (
         false as is_crm_plus_only,
         gifts.donor_id,
         donor_links.crm_id as contact_id,
-        case
-            when not donor_links.key_contact_refers_back then donor_links.other_live_reference_contact_id
-        end as disputed_contact_id,
+        donor_links.disputed_contact_ids,
         coalesce(donor_links.is_donor_quarantined, false) as is_donor_quarantined,
         gifts.amount,
         amounts.currency as raise_currency,
@@ -272,7 +270,10 @@ comparable_facts as (
             else base_allocated_costs
         end as compared_allocated_costs,
         case when is_same_currency then net_amount else base_net_amount end as compared_net,
-        case when is_same_currency then amounts else base_amounts end as compared_amounts,
+        case
+            when is_same_currency then list_zip(amounts, gift_costs)
+            else list_zip(base_amounts, base_gift_costs)
+        end as compared_amounts_and_costs,
         case when is_same_currency then designated_costs else base_designated_costs end as compared_designated_costs
     from timed_facts
 ),
@@ -285,7 +286,11 @@ netted_facts as (
             else coalesce(compared_designated_costs, 0)
         end as covered_costs,
         -- a net of nothing is nothing in every currency
-        abs(case when has_several_currencies then base_net_amount else net_amount end) <= {{ tolerance }} as is_net_zero
+        abs(case when has_several_currencies then base_net_amount else net_amount end) <= {{ tolerance }} as is_net_zero,
+        list_filter(
+            resolved_contact_ids,
+            lambda x: x != contact_id and not coalesce(list_contains(disputed_contact_ids, x), false) -- noqa: RF02
+        ) as other_contact_ids
     from comparable_facts
 ),
 
@@ -305,7 +310,7 @@ expected_facts as (
 conditions as (
     select
         *,
-        not coalesce(is_crm_plus_connected, true) as runs_no_crm_plus,
+        {{ runs_no_crm_plus() }} as runs_no_crm_plus,
         -- where the transaction id decides, contacts do not
         not is_assessable
         and not coalesce(
@@ -340,12 +345,11 @@ conditions as (
         compared_net > expected_net + {{ tolerance }}
         and len(
             list_filter(
-                compared_amounts,
+                compared_amounts_and_costs,
                 lambda x:
-                abs(x - compared_amount) <= {{ tolerance }} -- noqa: RF02
-                or abs(x - compared_amount - compared_allocated_costs) <= {{ tolerance }} -- noqa: RF02
-                or abs((x - compared_amount) * gift_count - compared_designated_costs) -- noqa: RF02
-                <= {{ tolerance }} * gift_count -- noqa: RF02
+                abs(x[1] - compared_amount) <= {{ tolerance }} -- noqa: RF02
+                or abs(x[1] - compared_amount - compared_allocated_costs) <= {{ tolerance }} -- noqa: RF02
+                or abs(x[1] - compared_amount - x[2]) <= {{ tolerance }} -- noqa: RF02
             )
         ) >= 2 as is_duplicate,
         has_match
@@ -355,10 +359,7 @@ conditions as (
         has_match
         and not is_donor_quarantined
         and contact_id is not null
-        and (
-            lowest_contact_id not in (contact_id, coalesce(disputed_contact_id, contact_id))
-            or highest_contact_id not in (contact_id, coalesce(disputed_contact_id, contact_id))
-        ) as is_contact_mismatch,
+        and len(other_contact_ids) > 0 as is_contact_mismatch,
         greatest(
             abs(gift_date - first_gift_date),
             abs(gift_date - last_gift_date)
@@ -367,8 +368,8 @@ conditions as (
         has_match and abs(compared_net - expected_net) > {{ tolerance }} as is_with_costs,
         raise_changed_at > crm_gifts_read_at
         or changed_at > raise_gifts_read_at as is_changed_after_other_read,
-        age_us < {{ var('late_after_hours') }} * 3600000000 as is_in_time,
-        age_us < {{ var('missing_after_hours') }} * 3600000000 as is_not_yet_missing
+        {{ is_in_time() }} as is_in_time,
+        {{ is_not_yet_missing() }} as is_not_yet_missing
     from expected_facts
 ),
 
@@ -444,13 +445,7 @@ explained as (
                 then ', and covered costs are ' || covered_costs || coalesce(' ' || compared_currency, '')
             else ''
         end as costs_text,
-        case
-            when campaign_evidence = 'assumed'
-                then ' The state of the campaign at that time was not observed; the nearest known state was assumed.'
-            when campaign_evidence = 'campaign_not_found'
-                then ' Its campaign could not be found, so that it counts as syncing.'
-            else ''
-        end as assumption_text,
+        {{ assumption_text('campaign_evidence') }} as assumption_text,
         case
             when candidate_count > 0
                 then
@@ -578,10 +573,7 @@ select
             then
                 'The donor is contact ' || explained.contact_id || ', and ' || explained.crm_gifts_text
                 || explained.match_text || ' sits on contact '
-                || case
-                    when explained.lowest_contact_id = explained.contact_id then explained.highest_contact_id
-                    else explained.lowest_contact_id
-                end || ' (after merges).'
+                || array_to_string(explained.other_contact_ids, ', ') || ' (after merges).'
         when 'date_mismatch'
             then
                 'Raise dates the gift ' || explained.gift_date || ', ' || explained.crm_gifts_text
@@ -625,10 +617,7 @@ select
     statuses.severity,
     statuses.is_exception,
     explained.expected_since,
-    case
-        when explained.status in ('pending', 'late', 'missing')
-            then cast(greatest(explained.age_us, 0) / 3600000000 as decimal(18, 2))
-    end as age_hours,
+    {{ age_hours('explained.status', 'explained.age_us') }} as age_hours,
     explained.amount as raise_amount,
     case
         when explained.runs_no_crm_plus then null

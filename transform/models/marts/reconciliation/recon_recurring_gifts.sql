@@ -92,9 +92,7 @@ schedule_facts as (
         matches.confidence,
         schedules.donor_id,
         donor_links.crm_id as contact_id,
-        case
-            when not donor_links.key_contact_refers_back then donor_links.other_live_reference_contact_id
-        end as disputed_contact_id,
+        donor_links.disputed_contact_ids,
         coalesce(donor_links.is_donor_quarantined, false) as is_donor_quarantined,
         coalesce(crm_schedules.resolved_contact_id, crm_schedules.contact_id) as crm_contact_id,
         crm_schedules.resolved_contact_id as crm_resolved_contact_id,
@@ -184,7 +182,7 @@ unexplained_claims as (
         on
             crm_schedules.organization = matches.organization
             and crm_schedules.recurring_gift_id = matches.crm_schedule_id
-    where crm_schedules.pair_raise_id is not null
+    where crm_schedules.is_from_raise
 ),
 
 -- the same columns by name; what is said of Raise schedules only stays null
@@ -244,7 +242,7 @@ timed_facts as (
 conditions as (
     select
         *,
-        not coalesce(is_crm_plus_connected, true) as runs_no_crm_plus,
+        {{ runs_no_crm_plus() }} as runs_no_crm_plus,
         not is_assessable as is_read_incomplete_or_stale,
         has_crm_key and crm_key_recurring_gift_id is null as is_foreign_key,
         crm_key_recurring_gift_id is not null and not has_match as is_dangling,
@@ -259,10 +257,11 @@ conditions as (
         and abs(amount + covered_costs - crm_amount) > {{ tolerance }} as is_amount_mismatch,
         payments_per_year != crm_payments_per_year as is_frequency_mismatch,
         not is_donor_quarantined
-        and crm_resolved_contact_id not in (contact_id, coalesce(disputed_contact_id, contact_id)) as is_contact_mismatch,
+        and crm_resolved_contact_id != contact_id
+        and not coalesce(list_contains(disputed_contact_ids, crm_resolved_contact_id), false) as is_contact_mismatch,
         raise_changed_at > crm_schedules_read_at or crm_changed_at > raise_schedules_read_at as is_changed_after_other_read,
-        age_us < {{ var('late_after_hours') }} * 3600000000 as is_in_time,
-        age_us < {{ var('missing_after_hours') }} * 3600000000 as is_not_yet_missing
+        {{ is_in_time() }} as is_in_time,
+        {{ is_not_yet_missing() }} as is_not_yet_missing
     from timed_facts
 ),
 
@@ -280,7 +279,11 @@ doubts as (
         is_changed_after_other_read
         and (
             is_dangling
-            or (has_match and (is_state_mismatch or is_amount_mismatch or is_frequency_mismatch or is_contact_mismatch))
+            or (
+                has_match
+                and not coalesce(is_duplicate, false)
+                and (is_state_mismatch or is_amount_mismatch or is_frequency_mismatch or is_contact_mismatch)
+            )
         ) as is_difference_too_new,
         not has_match
         and not has_crm_key
@@ -326,14 +329,9 @@ explained as (
     select
         *,
         'crmKey "' || crm_key || '"' as key_text,
+        coalesce('Raise schedule ' || pair_raise_id, 'Raise as its source without the id of a schedule') as claim_text,
         coalesce(amount || '', 'an unknown amount') || coalesce(' ' || currency, '') as amount_text,
-        case
-            when campaign_evidence = 'assumed'
-                then ' The state of the campaign at that time was not observed; the nearest known state was assumed.'
-            when campaign_evidence = 'campaign_not_found'
-                then ' Its campaign could not be found, so that it counts as syncing.'
-            else ''
-        end as assumption_text
+        {{ assumption_text('campaign_evidence') }} as assumption_text
     from judged
 )
 
@@ -346,7 +344,7 @@ select
         when not explained.is_crm_plus_only and not explained.runs_no_crm_plus then coalesce(explained.evidence, 'none')
         else 'none'
     end as evidence,
-    case when not explained.runs_no_crm_plus and explained.status != 'duplicate' then explained.confidence end as confidence,
+    case when not explained.runs_no_crm_plus then explained.confidence end as confidence,
     case explained.status
         when 'test_mode'
             then 'The schedule was made in test mode.'
@@ -360,7 +358,7 @@ select
                     then coalesce(explained.not_assessable_reason, 'Nothing is known about what was read.')
                 when explained.is_crm_plus_only
                     then
-                        'The CRM+ schedule names Raise schedule ' || explained.pair_raise_id
+                        'The CRM+ schedule names ' || explained.claim_text
                         || '; a record of this pair is in quarantine because it could not be read.'
                 when explained.is_raise_schedule_quarantined
                     then 'The schedule is in quarantine: its present state could not be read.'
@@ -397,7 +395,7 @@ select
                 || explained.assumption_text
         when 'orphan'
             then
-                'CRM+ schedule ' || explained.crm_id || ' names Raise schedule ' || explained.pair_raise_id
+                'CRM+ schedule ' || explained.crm_id || ' names ' || explained.claim_text
                 || ', which Raise never showed in a complete read.'
         when 'state_mismatch'
             then
@@ -439,7 +437,7 @@ select
         else case
             when explained.is_crm_plus_only
                 then
-                    'CRM+ schedule ' || explained.crm_id || ' names Raise schedule ' || explained.pair_raise_id
+                    'CRM+ schedule ' || explained.crm_id || ' names ' || explained.claim_text
                     || ' and is newer than the last complete read of Raise schedules.'
             else
                 'crmKey is empty and no CRM+ schedule names this schedule of ' || explained.amount_text
@@ -451,10 +449,7 @@ select
     statuses.severity,
     statuses.is_exception,
     explained.expected_since,
-    case
-        when explained.status in ('pending', 'late', 'missing')
-            then cast(greatest(explained.age_us, 0) / 3600000000 as decimal(18, 2))
-    end as age_hours,
+    {{ age_hours('explained.status', 'explained.age_us') }} as age_hours,
     explained.amount as raise_amount,
     case when not explained.runs_no_crm_plus then explained.crm_amount end as crm_amount,
     explained.crm_url,

@@ -133,18 +133,20 @@ mapped as (
             when values_seen.field = 'webhook.status' and values_seen.value = 1 then 'active'
         end as mapped_to
     from values_seen
-    left join {{ ref('recurring_states') }} as states
+    left join {{ ref('int_seeds__recurring_states') }} as states
         on
             values_seen.field in ('recurring_gift.status', 'crm_plus.recurring_gift.status')
             and states.source = if(values_seen.field = 'recurring_gift.status', 'raise', 'crm_plus')
             and {{ fold_label('values_seen.label') }} = states.label
-    left join {{ ref('frequencies') }} as frequencies
+            and states.problem is null
+    left join {{ ref('int_seeds__frequencies') }} as frequencies
         on
             values_seen.field in ('recurring_gift.frequency', 'crm_plus.recurring_gift.frequency')
             and frequencies.source = if(values_seen.field = 'recurring_gift.frequency', 'raise', 'crm_plus')
             and coalesce(
                 cast(values_seen.value as varchar), regexp_replace({{ fold_text('values_seen.label') }}, '[ -]', '', 'g')
             ) = frequencies.value
+            and frequencies.problem is null
 )
 
 select

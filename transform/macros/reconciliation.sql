@@ -1,0 +1,39 @@
+{#- What the three reconciliations have in common besides the order of their statuses. -#}
+
+
+{#- Whether the organization is known not to run CRM+; that nobody has said so is another matter. -#}
+{% macro runs_no_crm_plus() -%}
+    not coalesce(is_crm_plus_connected, true)
+{%- endmacro %}
+
+
+{#- The ages of a record that should be in CRM+ and is not, by `age_us`: pending, late, and missing from there on. -#}
+{% macro is_in_time() -%}
+    age_us < {{ var('late_after_hours') }} * 3600000000
+{%- endmacro %}
+
+
+{% macro is_not_yet_missing() -%}
+    age_us < {{ var('missing_after_hours') }} * 3600000000
+{%- endmacro %}
+
+
+{#- The age as it is shown, where it decides. -#}
+{% macro age_hours(status, age_us) -%}
+    case
+        when {{ status }} in ('pending', 'late', 'missing')
+            then cast(greatest({{ age_us }}, 0) / 3600000000 as decimal(18, 2))
+    end
+{%- endmacro %}
+
+
+{#- What a cause adds where the state of the campaign was not observed. -#}
+{% macro assumption_text(evidence) -%}
+    case {{ evidence }}
+        when 'assumed'
+            then ' The state of the campaign at that time was not observed; the nearest known state was assumed.'
+        when 'campaign_not_found'
+            then ' Its campaign could not be found, so that it counts as syncing.'
+        else ''
+    end
+{%- endmacro %}
