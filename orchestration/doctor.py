@@ -218,7 +218,8 @@ def _raise(api: _Api, organization: Organization, settings: Settings, patience: 
 
     client = RaiseClient(organization, patience)
     try:
-        yield from _glances(api, client, RESOURCES, ROWS, organization.raise_token_name)
+        lists = [resource for resource in RESOURCES if resource.entries_of is None]
+        yield from _glances(api, client, lists, ROWS, organization.raise_token_name)
     finally:
         client.close()
     tenant = api.first_rows.get("recurring_gifts", {}).get("organizationId")
