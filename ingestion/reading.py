@@ -299,7 +299,8 @@ class Reading:
                     "resource": resource,
                     "field": field_name,
                     "kind": kind,
-                    "example": example,
+                    # A field that only came empty this time tells no type.
+                    "example": example or (earlier["example"] if earlier else None),
                     "first_seen_at": earlier["first_seen_at"] if earlier else outcome.started_at,
                     "last_seen_at": outcome.started_at,
                 }

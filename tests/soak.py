@@ -94,11 +94,11 @@ def soak(folder: Path, *, scale: str, faults: int, take: int, seed: int = 1) -> 
         complete = {f"{source}.{outcome.resource}" for source, outcome in last if outcome.is_complete}
         for name, (live, deleted, holes) in held(settings).items():
             source, resource = name.split(".")
-            there = now[source][resource] & stayed[source][resource]
+            there = now[source].get(resource, set()) & stayed[source].get(resource, set())
             # A reading that says that it is not complete has told what it lacks.
             if name in complete:
                 soaked.unread[name] = max(len(there - live) - holes, 0)
-            soaked.wrongly_deleted[name] = len(deleted & now[source][resource])
+            soaked.wrongly_deleted[name] = len(deleted & now[source].get(resource, set()))
 
         sandbox.set_faults(dict.fromkeys(FAULTS, False))
         sandbox.advance(hours=1)
@@ -110,8 +110,8 @@ def soak(folder: Path, *, scale: str, faults: int, take: int, seed: int = 1) -> 
         now = ids(sandbox)
         for name, (live, deleted, _) in held(settings).items():
             source, resource = name.split(".")
-            soaked.lost[name] = len(now[source][resource] - live)
-            soaked.wrongly_deleted[name] += len(deleted & now[source][resource])
+            soaked.lost[name] = len(now[source].get(resource, set()) - live)
+            soaked.wrongly_deleted[name] += len(deleted & now[source].get(resource, set()))
         soaked.unresolved = open_quarantine(settings)
     return soaked
 
