@@ -1,6 +1,6 @@
 """Killed at any moment, the next run ends with the warehouse of an undisturbed one.
 
-`KILLS` says how often (20 unless told): `KILLS=100 pytest tests/integration/test_kills.py -s` prints where they hit.
+`KILLS` says how often (8 unless told): `KILLS=100 pytest tests/integration/test_kills.py -s` prints where they hit.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def finish(process: subprocess.Popen[bytes]) -> None:
 
 @pytest.mark.timeout(3000)
 def test_killed_while_reading_and_loading(workplaces: Callable[[Handle], Workplace]) -> None:
-    kills = int(os.environ.get("KILLS", "20"))
+    kills = int(os.environ.get("KILLS", "8"))
     chance = random.Random(7)
     with running(seed=12, scale="small") as sandbox:
         quiet = workplaces(sandbox)
