@@ -92,6 +92,7 @@ def moment(place: Workplace) -> str:
     return "between packages"
 
 
+@pytest.mark.skipif("KILLS" not in os.environ, reason="minutes long: only when KILLS is set")
 def test_killed_in_dbt(workplaces: Callable[[Handle], Workplace]) -> None:
     with running(seed=12, scale="small") as sandbox:
         place = workplaces(sandbox)
