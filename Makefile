@@ -43,7 +43,7 @@ lint: $(INSTALLED) ## Lint, types and import walls
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint --disable-progress-bar transform
+	$(BIN)/sqlfluff lint --disable-progress-bar --processes 0 transform
 
 mutants: $(INSTALLED) ## Do the unit tests notice when a rule of the reconciliation is wrong?
 	$(BIN)/python -m tests.mutation

@@ -145,6 +145,21 @@ class Resource:
     keeps_vanished: bool = False
     """Whether rows that the API no longer returns were merely not retained, and are no deletions."""
 
+    event_family: int | None = None
+    """The tens of the Raise webhook event types that most likely speak of this resource: a hint what to fetch again."""
+
+    reread_days: int = 2
+    """How far back, by creation, the newest rows are read again in every run."""
+
+    late_reread_days: int | None = None
+    """How far back they are read again within a day: gifts turn refunded or charged back weeks later."""
+
+    newest_first: bool = False
+    """A log: read from its newest entry to known ground."""
+
+    entries_of: str | None = None
+    """The log of whose entries this holds what each tells only when it is asked for by itself."""
+
     def __iter__(self) -> Iterator[Column]:
         return iter(self.columns)
 

@@ -186,14 +186,14 @@ class Reading:
 
         Those of this run, and those that runs have read which did not come to this resource.
         """
-        family = getattr(resource, "event_family", None)
+        family = resource.event_family
         if family is None:
             return []
         now = [key for reading in self._readings.values() for key in reading.events.get(family, ())]
         return [*now, *self._named_in_log(family, since)] if since else now
 
     def _named_in_log(self, family: int, since: datetime) -> list[int]:
-        log = next(resource.name for resource in self.resources if getattr(resource, "newest_first", False))
+        log = next(resource.name for resource in self.resources if resource.newest_first)
         path = self.settings.warehouse_path
         if not path.exists():
             return []
@@ -212,7 +212,7 @@ class Reading:
 
     def _waiting_entries(self, resource: Resource) -> Waiting | None:
         """The entries of a log that a resource is to ask for one by one: those of this reading, and what is left."""
-        log = getattr(resource, "entries_of", None)
+        log = resource.entries_of
         if log is None:
             return None
         return Waiting(

@@ -184,7 +184,7 @@ class ResourceReading:
         if self.stopped_by:
             raise self.stopped_by
         now, progress = self._settings.now(), self.progress
-        if getattr(self.resource, "newest_first", False):
+        if self.resource.newest_first:
             yield from self._log()
         elif self._waiting:
             yield from self._entries(self._waiting)
@@ -252,14 +252,14 @@ class ResourceReading:
                 yield self._read(batch)
             self.outcome.api_total = total
             return
-        days = getattr(self.resource, "reread_days", 2)
+        days = self.resource.reread_days
         start = self.rows.position_before((self.progress.ran_at or self._settings.now()) - timedelta(days=days))
         for batch in _batches(prefetched(self._client.pages(self.resource, start), _PAGES_AHEAD)):
             yield self._read(batch)
 
     def _slices(self, decided: Plan) -> Iterator[pa.Table | None]:
         """What was not read for the longest time: of the rows that may yet turn, then of all."""
-        if days := getattr(self.resource, "late_reread_days", None):
+        if days := self.resource.late_reread_days:
             late = self.rows.position_before(self._settings.now() - timedelta(days=days))
             yield from self._stalest(round(self.rows.live_in(late.key, None) * decided.late_share), late)
         yield from self._stalest(decided.slice_rows)

@@ -25,21 +25,6 @@ class RaiseResource(Resource):
     single_path: str | None = None
     """Where one row is fetched by its id."""
 
-    event_family: int | None = None
-    """The tens of the webhook event types that most likely speak of this resource: a hint what to fetch again."""
-
-    reread_days: int = 2
-    """How far back, by creation, the newest rows are read again in every run."""
-
-    late_reread_days: int | None = None
-    """How far back they are read again within a day: gifts turn refunded or charged back weeks later."""
-
-    newest_first: bool = False
-    """A log: read from its newest entry to known ground."""
-
-    entries_of: str | None = None
-    """The log of whose entries this holds what each tells only when it is asked for by itself."""
-
 
 DONORS = RaiseResource(
     "donors",

@@ -64,7 +64,7 @@ def test_no_request_inside_a_forbidden_window(stormy: Handle, tmp_path: Path, pr
     (organization,) = settings_for(stormy, tmp_path).organizations
     client = product.client_for(organization, Patience(clock=clock_of(stormy)))
     with closing(client):
-        lists = [resource for resource in product.RESOURCES if not getattr(resource, "entries_of", None)]
+        lists = [resource for resource in product.RESOURCES if resource.entries_of is None]
         for resource in lists:
             for _ in client.pages(resource):
                 pass
