@@ -34,7 +34,7 @@ CREATE TABLE marts.recon_exceptions AS SELECT
     NULL::TIMESTAMPTZ AS resolved_at,
     0::BIGINT AS reopened_count,
     1::BIGINT AS age_days,
-    '1 to 6 days' AS age_bucket,
+    '24–48 h' AS age_bucket,
     NULL::VARCHAR AS waived_reason,
     DATE '2026-04-01' AS waived_until
 FROM (VALUES

@@ -235,11 +235,12 @@ select
     end as state,
     aged.age_days,
     case
-        when aged.age_days < 1 then 'under 1 day'
-        when aged.age_days < 7 then '1 to 6 days'
-        when aged.age_days < 30 then '7 to 29 days'
-        when aged.age_days < 90 then '30 to 89 days'
-        else '90 days and more'
+        when aged.age_days < 1 then '< 24 h'
+        when aged.age_days < 2 then '24–48 h'
+        when aged.age_days < 3 then '48–72 h'
+        when aged.age_days < 7 then '3–7 d'
+        when aged.age_days < 30 then '7–30 d'
+        else '30 d +'
     end as age_bucket,
     aged.waived_reason,
     aged.waived_until
