@@ -55,6 +55,9 @@ class Progress:
     rows: int
     total: int | None
     requests: int
+    budget_left: int | None
+    """Requests that the product still answers in its window; None where it tells no limit."""
+
     is_finished: bool
 
 
@@ -235,6 +238,7 @@ class Reading:
                     outcome.rows_read,
                     outcome.api_total,
                     outcome.requests,
+                    self.client.http.budget_left if self.client else None,
                     is_finished,
                 )
             )

@@ -79,4 +79,5 @@ def _name(progress: ReadingProgress) -> str:
 
 def _detail(progress: ReadingProgress) -> str:
     of_total = f" of {progress.total:,}" if progress.total is not None else ""
-    return f"{progress.rows:,}{of_total} rows, {progress.requests:,} requests"
+    left = f", {progress.budget_left:,} left" if progress.budget_left is not None else ""
+    return f"{progress.rows:,}{of_total} rows, {progress.requests:,} requests{left}"
