@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from typing import Any
 
 from .clock import HOUR, iso_z, local_day
-from .webhook_truth import coverage, events, health, logged
+from .webhook_truth import coverage, events, health, logged, switches
 from .world.events import EVIDENCE
 from .world.organization import ALL_EVENTS
 from .world.records import APPROVED, BY_AGE, BY_CAMPAIGN, CrmGift, Gift, Schedule
@@ -30,15 +31,33 @@ def by_age(since: int, now: int) -> str:
     return "late" if hours < MISSING_AFTER_HOURS else "missing"
 
 
-def known_to_sync(world: World, campaign_id: int, at: int) -> bool:
-    """What a pipeline can know of a campaign at an instant: the state at the nearest of its complete reads."""
-    reads = [(abs(seen.at - at), -seen.at, seen.syncing[campaign_id]) for seen in world.observations]
-    reads.append((abs(world.now - at), -world.now, world.campaigns[campaign_id].can_sync))
-    return min(reads)[2]
+class Switches:
+    """What a pipeline can know of the campaigns' sync switches: from its complete reads and from campaign events."""
+
+    def __init__(self, world: World) -> None:
+        self._seen: dict[int, list[tuple[int, bool, bool]]] = defaultdict(list)
+        now = {row.id: row.can_sync for row in world.campaigns}
+        for at, states in [*((seen.at, seen.syncing) for seen in world.observations), (world.now, now)]:
+            for id, state in states.items():
+                self._seen[id].append((at, False, state))
+        for (id, at), state in switches(world).items():
+            self._seen[id].append((at, True, state))
+        for seen in self._seen.values():
+            seen.sort()
+
+    def known_to_sync(self, campaign_id: int, at: int) -> bool:
+        """What was seen last holds to the next modification that an event tells; else what was seen nearest counts."""
+        seen = self._seen[campaign_id]
+        following = bisect_right(seen, at, key=lambda each: each[0])
+        if following in (0, len(seen)):
+            return seen[min(following, len(seen) - 1)][2]
+        (before, _, was_syncing), (after, is_event, is_syncing) = seen[following - 1], seen[following]
+        return was_syncing if is_event or at - before < after - at else is_syncing
 
 
 def truth(world: World) -> dict[str, Any]:
     """Everything that was planted or has happened, as statuses of the warehouse contract."""
+    known = Switches(world)
     return {
         "now": iso_z(world.now),
         "donors": _donors(world),
@@ -47,7 +66,7 @@ def truth(world: World) -> dict[str, Any]:
             for row in world.contacts
             if row.situation == "orphan"
         },
-        "gifts": _gifts(world),
+        "gifts": _gifts(world, known),
         "orphan_gifts": {
             str(row.id): {"status": "orphan", "situation": row.situation}
             for row in world.crm_gifts
@@ -55,8 +74,8 @@ def truth(world: World) -> dict[str, Any]:
         },
         "unsettled_gifts": sorted(world.vanished.unsettled_gifts),
         "unsettled_crm_gifts": sorted(world.vanished.unsettled_crm_gifts),
-        "daily_totals": _daily_totals(world),
-        "recurring_gifts": _schedules(world),
+        "daily_totals": _daily_totals(world, known),
+        "recurring_gifts": _schedules(world, known),
         "orphan_recurring_gifts": {
             str(row.id): {"status": "orphan", "situation": row.situation}
             for row in world.crm_schedules
@@ -87,19 +106,23 @@ def _donors(world: World) -> dict[str, dict[str, Any]]:
     return donors
 
 
-def _settle(world: World, row: Gift | Schedule) -> str:
+def _settle(world: World, known: Switches, row: Gift | Schedule) -> str:
     if row.status == BY_CAMPAIGN:
         assert row.campaign_id is not None
-        if not known_to_sync(world, row.campaign_id, row.created):
+        if not known.known_to_sync(row.campaign_id, row.created):
             return "sync_disabled"
     elif row.status != BY_AGE:
         return row.status
     return by_age(row.created, world.now)
 
 
-def _gifts(world: World) -> dict[str, dict[str, Any]]:
+def _gifts(world: World, known: Switches) -> dict[str, dict[str, Any]]:
     gifts: dict[str, dict[str, Any]] = {
-        str(gift.id): {"status": _settle(world, gift), "situation": gift.situation, "crm_gift_ids": list(gift.crm_ids)}
+        str(gift.id): {
+            "status": _settle(world, known, gift),
+            "situation": gift.situation,
+            "crm_gift_ids": list(gift.crm_ids),
+        }
         for gift in world.gifts
     }
     for id, gift in world.vanished.gifts.items():
@@ -107,7 +130,7 @@ def _gifts(world: World) -> dict[str, dict[str, Any]]:
     return gifts
 
 
-def _daily_totals(world: World) -> dict[str, dict[str, int]]:
+def _daily_totals(world: World, known: Switches) -> dict[str, dict[str, int]]:
     """Cents by day since 1970 and currency: what Raise keeps, what CRM+ nets, what of the difference has no reason."""
     totals: dict[str, dict[str, int]] = {}
 
@@ -117,7 +140,7 @@ def _daily_totals(world: World) -> dict[str, dict[str, int]]:
 
     for gift in (*world.gifts, *world.vanished.gifts.values()):
         is_there = gift.id not in world.vanished.gifts
-        status = _settle(world, gift) if is_there else "deleted"
+        status = _settle(world, known, gift) if is_there else "deleted"
         day, rows = local_day(gift.created), [world.crm_gifts[id] for id in gift.crm_ids]
         currency, kept = _comparable(gift, rows)
         if not is_there or gift.is_test or gift.state != APPROVED:
@@ -143,9 +166,9 @@ def _comparable(gift: Gift, rows: list[CrmGift]) -> tuple[str, int]:
     return gift.currency, gift.cents
 
 
-def _schedules(world: World) -> dict[str, dict[str, Any]]:
+def _schedules(world: World, known: Switches) -> dict[str, dict[str, Any]]:
     schedules = {
-        str(row.id): {"status": _settle(world, row), "situation": row.situation, "crm_id": row.crm_id}
+        str(row.id): {"status": _settle(world, known, row), "situation": row.situation, "crm_id": row.crm_id}
         for row in world.schedules
     }
     for id, row in world.vanished.schedules.items():

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from .clock import DAY, iso_day, iso_z, varied
-from .world.organization import ALL_EVENTS, RECOMMENDED_EVENTS
+from .world.organization import ALL_EVENTS, CAMPAIGN_EVENTS, RECOMMENDED_EVENTS
 from .world.records import Delivery
 from .world.state import World
 
@@ -78,7 +78,7 @@ def _folded(world: World) -> list[_Event]:
     groups: dict[tuple[int, int, int | None], _Event] = {}
     unread: list[Delivery] = []
     for row in logged(world):
-        if world.options.withholds_payloads or row.webhook_id in world.options.forbidden_logs:
+        if not _may_be_read(world, row):
             unread.append(row)
             continue
         payload = _payload(row.payload)
@@ -171,6 +171,27 @@ def coverage(world: World) -> list[dict[str, Any]]:
     return answer
 
 
+def switches(world: World) -> dict[tuple[int, int], bool]:
+    """What campaign events tell: by campaign and modification, whether new gifts were synced from then on."""
+    told: dict[tuple[int, int], bool] = {}
+    seen = set()
+    for row in sorted(logged(world), key=lambda row: (_logged_at(row), row.id)):
+        if row.event_type not in CAMPAIGN_EVENTS or not _may_be_read(world, row):
+            continue
+        resource = _resource(row.payload) or {}
+        modified, can_sync = _modified(resource), resource.get("canSync")
+        state = row.context_id, modified, can_sync
+        if modified is None or can_sync is None or resource.get("id") != row.context_id or state in seen:
+            continue
+        seen.add(state)
+        told[row.context_id, modified] = can_sync
+    return told
+
+
+def _may_be_read(world: World, row: Delivery) -> bool:
+    return not world.options.withholds_payloads and row.webhook_id not in world.options.forbidden_logs
+
+
 def _logged_at(row: Delivery) -> int:
     """When an attempt was made, as exactly as the log tells."""
     shown = _milliseconds(varied(row.created, row.id))
@@ -183,16 +204,25 @@ def _is_delivered(row: Delivery) -> bool:
 
 
 def _payload(text: str | None) -> _Payload:
+    resource = _resource(text)
+    if resource is None:
+        return _Payload()
+    return _Payload(_modified(resource), bool(resource.get("recurringGiftId")))
+
+
+def _resource(text: str | None) -> dict[str, Any] | None:
     try:
         body = json.loads(text or "")
     except (ValueError, RecursionError):
-        return _Payload()
+        return None
     if not isinstance(body, dict):
-        return _Payload()
+        return None
     inner = body["event"] if isinstance(body.get("event"), dict) else body
-    resource = inner["payload"] if isinstance(inner.get("payload"), dict) else body
-    stamp = resource.get("modifiedDate") or resource.get("modifiedDateTime")
-    return _Payload(_milliseconds(stamp), bool(resource.get("recurringGiftId")))
+    return inner["payload"] if isinstance(inner.get("payload"), dict) else body
+
+
+def _modified(resource: dict[str, Any]) -> int | None:
+    return _milliseconds(resource.get("modifiedDate") or resource.get("modifiedDateTime"))
 
 
 def _milliseconds(stamp: str | None) -> int | None:

@@ -92,6 +92,14 @@ class Compared(NamedTuple):
     """Amount and designated costs of each CRM+ gift that is no reversal."""
 
 
+class Observation(NamedTuple):
+    """How the switch of a campaign stood, by a read or by an event of the delivery log."""
+
+    at: datetime
+    is_event: bool
+    state: bool
+
+
 class Oracle:
     """What the marts say of one organization: `donors`, `gifts` and `recurring_gifts`, each by (`raise_id`, `crm_id`
     where `raise_id` is null)."""
@@ -174,8 +182,14 @@ class Oracle:
     # --- §3: when a record is expected -----------------------------------------------------------------------------
 
     @cached_property
-    def sync_states(self) -> dict[int, list[tuple[datetime, datetime, bool]]]:
-        """Per campaign, the spans over which reads saw one state of the switch."""
+    def sync_observations(self) -> dict[int, list[Observation]]:
+        """Per campaign, in order, when its switch was seen and how it stood; of one instant the event is later."""
+        observations: dict[int, list[Observation]] = defaultdict(list)
+        for id, observation in [*self._reads_of_switches(), *self._events_of_switches()]:
+            observations[id].append(observation)
+        return {id: sorted(of_campaign) for id, of_campaign in observations.items()}
+
+    def _reads_of_switches(self) -> Iterator[tuple[int, Observation]]:
         campaigns = {row["id"]: row for row in self.o.of("raise", "campaigns")}
         versions: dict[int, list[Row]] = defaultdict(list)
         for version in sorted(self.o.campaign_versions, key=lambda v: v["dbt_valid_from"]):
@@ -185,43 +199,59 @@ class Oracle:
             for row in self.o.quarantine
             if (row["source"], row["resource"]) == ("raise", "campaigns") and row.get("resolved_at") is None
         }
-        spans: dict[int, list[tuple[datetime, datetime, bool]]] = {}
         for id, of_campaign in versions.items():
             states: list[tuple[datetime, bool | None]] = []
             for version in of_campaign:
                 if not states or states[-1][1] is not version["can_sync"]:
                     states.append((version["dbt_valid_from"], version["can_sync"]))
-            spans[id] = []
             unseen = [campaigns[id].get("_deleted_at"), unreadable_since.get(id)]
             unseen_since = min((at for at in unseen if at is not None), default=None)
             for position, (since, state) in enumerate(states):
                 if state is None:
                     continue
                 following = states[position + 1][0] if position + 1 < len(states) else None
-                seen = [
-                    read["started_at"]
-                    for read in self.o.reads
-                    if (read["source"], read["resource"]) == ("raise", "campaigns")
-                    and read["is_complete"]
-                    and read["started_at"] >= since
-                    and (following is None or read["finished_at"] < following)
-                    and (unseen_since is None or read["started_at"] < unseen_since)
-                ]
-                spans[id].append((since, max(seen, default=since), state))
-        return spans
+                yield id, Observation(since, False, state)
+                for read in self.o.reads:
+                    if (
+                        (read["source"], read["resource"]) == ("raise", "campaigns")
+                        and read["is_complete"]
+                        and read["started_at"] >= since
+                        and (following is None or read["finished_at"] < following)
+                        and (unseen_since is None or read["started_at"] < unseen_since)
+                    ):
+                        yield id, Observation(read["started_at"], False, state)
+
+    def _events_of_switches(self) -> Iterator[tuple[int, Observation]]:
+        """States that payloads of campaign events place in time; of two with one modification, what was told later."""
+        payloads = {row["id"]: row for row in self.o.of("raise", "webhook_log_payloads")}
+        told: dict[tuple[int, datetime], dict[bool, tuple[datetime, int]]] = defaultdict(dict)
+        for log in self.o.of("raise", "webhook_logs"):
+            payload = payloads.get(log["id"], {"outcome": None})
+            if log["event_type"] not in (40, 41, 42) or payload["outcome"] != "read":
+                continue
+            try:
+                body = json.loads(payload["pay_load"])
+            except ValueError:
+                continue
+            resource = (body.get("event") or body).get("payload") or body
+            stamp = resource.get("modifiedDateTime")
+            state, first = resource.get("canSync"), (log["created_date"], log["id"])
+            if stamp is None or state is None or str(resource["id"]) != log["context_id"]:
+                continue
+            of_modification = told[resource["id"], datetime.fromisoformat(stamp)]
+            of_modification[state] = min(of_modification.get(state, first), first)
+        for (id, at), states in told.items():
+            yield id, Observation(at, True, max(states, key=lambda state: states[state]))
 
     def can_sync(self, campaign: int, at: datetime) -> bool | None:
-        """The state at an instant, else the nearest known one; of two equally near the later."""
-        spans = self.sync_states.get(campaign, [])
-        if not spans:
-            return None
-
-        def distance(span: tuple[datetime, datetime, bool]) -> timedelta:
-            since, until, _ = span
-            return max(since - at, at - until, timedelta())
-
-        nearest = min(distance(span) for span in spans)
-        return [state for *_, state in [s for s in spans if distance(s) == nearest]][-1]
+        """What was seen last holds to the next modification that is told; else the nearest counts, of two the later."""
+        observations = self.sync_observations.get(campaign, [])
+        before = [observation for observation in observations if observation.at <= at]
+        after = [observation for observation in observations if observation.at > at]
+        if not before or not after:
+            return before[-1].state if before else after[0].state if after else None
+        holds = before[-1].state is after[0].state or after[0].is_event
+        return before[-1].state if holds or at - before[-1].at < after[0].at - at else after[0].state
 
     def campaigns_of(self, row: Row) -> list[int]:
         """Campaigns that a gift or schedule may belong to."""

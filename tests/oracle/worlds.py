@@ -63,6 +63,8 @@ class World:
         if not self.is_calm:
             self.vanish()
             self.quarantine()
+        if self.chance(0.6):
+            self.campaign_events()
 
     # --- dice ------------------------------------------------------------------------------------------------------
 
@@ -160,6 +162,55 @@ class World:
                     "code": self.one("M1", "m1 ", "P1", None),
                 },
             )
+
+    def campaign_events(self) -> None:
+        """What the delivery log tells of the campaigns: by two webhooks, late, out of order, in part."""
+        for number in range(self.r.randint(1, 8)):
+            id = self.one(*self.campaign_ids, 899)
+            instants = [*self.runs, NOW - self.r.choice(AGES), NOW - self.r.choice(AGES), NOW - 1100 * HOUR]
+            modified = self.r.choice(instants)
+            resource: Row = {
+                "id": self.usually(id, 898, share=0.95),
+                "canSync": self.usually(self.chance(0.5), None, share=0.9),
+                "modifiedDateTime": self.usually(modified.isoformat(), None, share=0.9),
+            }
+            if self.chance(0.05):
+                del resource["canSync"]
+            event_type = self.usually(41, 40, 42, 31)
+            body = self.one(
+                resource,
+                {"eventType": event_type, **resource},
+                {"eventType": event_type, "payload": resource},
+                {"event": {"type": event_type, "payload": resource}},
+            )
+            for attempt in range(self.one(1, 1, 2)):
+                log_id = 7000 + 10 * number + attempt
+                self.row(
+                    "raise",
+                    "webhook_logs",
+                    {
+                        "id": log_id,
+                        "webhook_id": 31 + attempt,
+                        "event_type": event_type,
+                        "context_id": str(id),
+                        "success": "True",
+                        "created_date": modified + self.one(0, 0, 1, 30) * HOUR + number * SECOND,
+                    },
+                )
+                if self.chance(0.9):
+                    payload = self.usually(json.dumps(body), json.dumps(body)[:20], share=0.9)
+                    outcome = self.usually("read", "absent", share=0.9)
+                    self.row(
+                        "raise",
+                        "webhook_log_payloads",
+                        {
+                            "id": log_id,
+                            "webhook_id": 31 + attempt,
+                            "attempts": 1,
+                            "outcome": outcome,
+                            "pay_load": payload if outcome == "read" else None,
+                        },
+                    )
 
     def campaign_of(self) -> Row:
         """How a gift or schedule names its campaign: by id, by segment, by name, in vain or not at all."""

@@ -6,6 +6,11 @@ from collections import Counter, defaultdict
 
 import pytest
 
+from ingestion.sandbox import Options
+from ingestion.sandbox.clock import HOUR, START
+from ingestion.sandbox.truth import Switches
+from ingestion.sandbox.world.simulation import Simulation
+
 from .reading import Reader, Reading, instant
 
 DONOR_STATUSES = {
@@ -62,6 +67,29 @@ def test_it_agrees_when_the_first_read_comes_after_a_toggle(open_sandbox):
     reader = open_sandbox(4)
     reader.control("advance", {"hours": 30})
     agree(reader)
+
+
+def test_campaign_events_tell_to_the_instant_when_a_switch_was_turned():
+    simulation = Simulation(1, "small")
+    simulation.world.observe()
+    simulation.changes.advance(START + 48 * HOUR)
+    known = Switches(simulation.world)
+    assert len(simulation.world.toggles) == 2
+    for campaign, toggled in simulation.world.toggles.items():
+        is_syncing = simulation.world.campaigns[campaign].can_sync
+        assert known.known_to_sync(campaign, toggled) is is_syncing
+        assert known.known_to_sync(campaign, toggled - 1_000) is not is_syncing
+
+
+def test_without_payloads_the_nearest_read_tells_of_a_switch():
+    simulation = Simulation(1, "small", Options(withholds_payloads=True))
+    simulation.world.observe()
+    simulation.changes.advance(START + 48 * HOUR)
+    known = Switches(simulation.world)
+    for campaign in simulation.world.toggles:
+        is_syncing = simulation.world.campaigns[campaign].can_sync
+        assert known.known_to_sync(campaign, START + 24 * HOUR) is is_syncing
+        assert known.known_to_sync(campaign, START + 24 * HOUR - 1) is not is_syncing
 
 
 def test_it_agrees_after_rows_moved_under_a_read(fresh):

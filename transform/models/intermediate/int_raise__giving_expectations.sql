@@ -33,7 +33,7 @@ campaign_states as (
         candidates.campaign_name,
         candidates.found_by,
         windows.can_sync,
-        coalesce(windows.evidence = 'snapshot', false) and giving_records.is_created_at_known as is_observed
+        coalesce(windows.evidence != 'assumed', false) and giving_records.is_created_at_known as is_observed
     from giving_records
     inner join {{ ref('int_raise__campaign_candidates') }} as candidates
         on
@@ -89,8 +89,8 @@ select
     case
         when campaign_verdicts.record_id is null then 'campaign_not_found'
         when campaign_verdicts.was_syncing is null then 'unknown'
-        when campaign_verdicts.was_syncing and campaign_verdicts.is_syncing_observed then 'snapshot'
-        when not campaign_verdicts.was_syncing and campaign_verdicts.is_all_observed then 'snapshot'
+        when campaign_verdicts.was_syncing and campaign_verdicts.is_syncing_observed then 'observed'
+        when not campaign_verdicts.was_syncing and campaign_verdicts.is_all_observed then 'observed'
         else 'assumed'
     end as campaign_evidence
 from giving_records

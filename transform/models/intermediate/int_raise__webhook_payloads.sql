@@ -68,6 +68,7 @@ select
         when opened.resource is not null
             then coalesce({{ clean_text("opened.resource ->> '$.recurringGiftId'") }}, '0') != '0'
     end as has_recurring_gift,
+    try_cast({{ clean_text("opened.resource ->> '$.canSync'") }} as boolean) as can_sync,
     opened.load_id
 from opened
 left join time_zones on opened.organization = time_zones.organization

@@ -78,50 +78,165 @@ campaigns as (
             and quarantine.resource = 'campaigns'
 ),
 
--- a state is known from the first read that saw it to the last complete read that saw it still
-known_states as (
+-- reads that showed a state: the first one, and every complete one up to the next state
+state_reads as (
+    select
+        organization,
+        campaign_id,
+        state_number,
+        can_sync,
+        seen_from as seen_at
+    from followed_states
+    union all
     select
         followed_states.organization,
         followed_states.campaign_id,
+        followed_states.state_number,
         followed_states.can_sync,
-        followed_states.seen_from,
-        greatest(followed_states.seen_from, max(complete_reads.started_at)) as seen_to
+        complete_reads.started_at as seen_at
     from followed_states
-    left join campaigns
-        on
-            followed_states.organization = campaigns.organization
-            and followed_states.campaign_id = campaigns.campaign_id
-    left join complete_reads
+    inner join complete_reads
         on
             followed_states.organization = complete_reads.organization
             and followed_states.seen_from <= complete_reads.started_at
             and coalesce(followed_states.next_seen_from, 'infinity'::timestamptz) > complete_reads.finished_at
-            and coalesce(campaigns.unseen_since, 'infinity'::timestamptz) > complete_reads.started_at
+    left join campaigns
+        on
+            followed_states.organization = campaigns.organization
+            and followed_states.campaign_id = campaigns.campaign_id
+    where coalesce(campaigns.unseen_since, 'infinity'::timestamptz) > complete_reads.started_at
+),
+
+event_states as (
+    select
+        organization,
+        campaign_id,
+        modified_at,
+        can_sync,
+        lead(modified_at) over (partition by organization, campaign_id order by modified_at) as next_modified_at
+    from {{ ref('int_raise__campaign_event_states') }}
+),
+
+-- between two events a state is known from the first read that saw it to the last complete read that saw it still
+read_states as (
+    select
+        state_reads.organization,
+        state_reads.campaign_id,
+        state_reads.state_number,
+        state_reads.can_sync,
+        min(state_reads.seen_at) as seen_from,
+        max(state_reads.seen_at) as seen_to
+    from state_reads
+    left join event_states
+        on
+            state_reads.organization = event_states.organization
+            and state_reads.campaign_id = event_states.campaign_id
+            and state_reads.seen_at > event_states.modified_at
+            and state_reads.seen_at <= coalesce(event_states.next_modified_at, 'infinity'::timestamptz)
     -- a version that does not say whether the campaign syncs ends the one before it and is no state of its own
-    where followed_states.can_sync is not null
+    where state_reads.can_sync is not null
     group by
-        followed_states.organization,
-        followed_states.campaign_id,
-        followed_states.can_sync,
-        followed_states.seen_from
+        state_reads.organization,
+        state_reads.campaign_id,
+        state_reads.state_number,
+        state_reads.can_sync,
+        event_states.modified_at
+),
+
+observations as (
+    select
+        *,
+        false as is_event
+    from read_states
+    union all by name
+    select
+        organization,
+        campaign_id,
+        can_sync,
+        modified_at as seen_from,
+        modified_at as seen_to,
+        true as is_event
+    from event_states
+),
+
+observation_changes as (
+    select
+        *,
+        coalesce(can_sync is distinct from lag(can_sync) over time_line, true) as is_change
+    from observations
+    window time_line as (partition by organization, campaign_id order by seen_from, is_event)
+),
+
+numbered_observations as (
+    select
+        *,
+        count(*) filter (where is_change) over (
+            partition by organization, campaign_id
+            order by seen_from, is_event
+        ) as run_number
+    from observation_changes
+),
+
+-- an event that agrees with the reads of one state before and after it tells nothing new
+placed_observations as (
+    select
+        *,
+        last_value(state_number ignore nulls) over (
+            same_state rows between unbounded preceding and current row
+        ) as state_before,
+        first_value(state_number ignore nulls) over (
+            same_state rows between current row and unbounded following
+        ) as state_after
+    from numbered_observations
+    window same_state as (partition by organization, campaign_id, run_number order by seen_from, is_event)
+),
+
+known_states as (
+    select
+        organization,
+        campaign_id,
+        can_sync,
+        bool_and(is_event) as is_event,
+        min(seen_from) as seen_from,
+        max(seen_to) as seen_to
+    from placed_observations
+    group by
+        organization,
+        campaign_id,
+        can_sync,
+        run_number,
+        case when state_before = state_after then state_before end,
+        case when state_before is distinct from state_after then seen_from end
 ),
 
 neighboured_states as (
     select
         *,
         lag(seen_to) over time_line as previous_seen_to,
-        lead(seen_from) over time_line as next_seen_from
+        lead(seen_from) over time_line as next_seen_from,
+        lag(is_event) over time_line and can_sync = lag(can_sync) over time_line as is_told_before,
+        is_event and can_sync = lead(can_sync) over time_line as is_seen_again,
+        lead(is_event) over time_line as is_event_next
     from known_states
-    window time_line as (partition by organization, campaign_id order by seen_from)
+    window time_line as (partition by organization, campaign_id order by seen_from, is_event)
 ),
 
--- between two known states each reaches to the middle of the gap
+-- A state holds to the next modification that is told, and from the one that told it to the read that sees it still. Where
+-- nothing tells, two known states each reach to the middle of the gap.
 bounded_states as (
     select
         *,
-        previous_seen_to
-        + to_microseconds((epoch_us(seen_from) - epoch_us(previous_seen_to)) // 2) as reaches_back_to,
-        seen_to + to_microseconds((epoch_us(next_seen_from) - epoch_us(seen_to)) // 2) as reaches_on_to
+        coalesce(is_event_next or is_seen_again, false) as is_known_on,
+        case
+            when previous_seen_to is not null and (is_event or is_told_before) then seen_from
+            else
+                previous_seen_to
+                + to_microseconds((epoch_us(seen_from) - epoch_us(previous_seen_to)) // 2)
+        end as reaches_back_to,
+        case
+            when is_event_next or is_seen_again then next_seen_from
+            else seen_to + to_microseconds((epoch_us(next_seen_from) - epoch_us(seen_to)) // 2)
+        end as reaches_on_to
     from neighboured_states
 ),
 
@@ -150,7 +265,7 @@ pieces as (
         can_sync,
         seen_to as valid_from,
         reaches_on_to as valid_to,
-        'assumed' as evidence
+        case when is_known_on then 'webhook_log' else 'assumed' end as evidence
     from bounded_states
 ),
 
