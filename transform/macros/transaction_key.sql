@@ -31,3 +31,11 @@
     {%- endfor -%}
     {{ return(columns) }}
 {%- endmacro %}
+
+
+{#- What a transaction id looks like: words as they are, runs of digits as `9`, letters and digits mixed as `#`. -#}
+{% macro transaction_shape(expression) -%}
+    regexp_replace(
+        regexp_replace({{ expression }}, '[\p{L}0-9]*(\p{L}[0-9]|[0-9]\p{L})[\p{L}0-9]*', '#', 'g'), '[0-9]+', '9', 'g'
+    )
+{%- endmacro %}

@@ -1,4 +1,6 @@
 -- The CRM+ gifts that are there, with what their matching and comparison need.
+-- depends_on: {{ ref('int_raise__transaction_ids') }}
+{%- set fields = transaction_id_columns() %}
 with gifts as (
     select
         organization,
@@ -53,6 +55,45 @@ keyed_gifts as (
     from gifts
 )
 
+{%- if fields != ['gift_id'] %},
+    raise_shapes as (
+        select
+            organization,
+            shape,
+            min(length(raise_key)) as shortest,
+            max(length(raise_key)) as longest
+        from {{ ref('int_raise__transaction_ids') }}
+        where is_of_one_gift
+        group by organization, shape
+    ),
+
+    text_keys as (
+        select distinct
+            organization,
+            gift_id,
+            unnest([pair_key, pair_key_without_part]) as crm_key
+        from keyed_gifts
+    ),
+
+    -- an id that no Raise gift has is one of Raise only if it looks like those; one that several have names none of them
+    gifts_with_raise_ids as (
+        select distinct
+            text_keys.organization,
+            text_keys.gift_id
+        from text_keys
+        inner join raise_shapes
+            on
+                text_keys.organization = raise_shapes.organization
+                and {{ transaction_shape('text_keys.crm_key') }} = raise_shapes.shape
+                and length(text_keys.crm_key) between raise_shapes.shortest and raise_shapes.longest
+        left join {{ ref('int_raise__transaction_ids') }} as raise_ids
+            on
+                text_keys.organization = raise_ids.organization
+                and text_keys.crm_key = raise_ids.raise_key
+        where coalesce(raise_ids.is_of_one_gift, true)
+    )
+{%- endif %}
+
 select
     keyed_gifts.organization,
     keyed_gifts.gift_id,
@@ -64,11 +105,8 @@ select
     keyed_gifts.pair_key_without_part,
     keyed_gifts.pair_raise_id,
     keyed_gifts.transaction_pair,
-    {% if transaction_id_columns() == ['gift_id'] -%}
-        keyed_gifts.pair_raise_id is not null as is_pair_usable,
-    {%- else -%}
-        keyed_gifts.pair_key_without_part is not null as is_pair_usable,
-    {%- endif %}
+    {% if 'gift_id' in fields %} keyed_gifts.pair_raise_id is not null {% else %} false {% endif %}
+    {%- if fields != ['gift_id'] %} or gifts_with_raise_ids.gift_id is not null {% endif %} as is_pair_usable,
     coalesce({{ fold_name('keyed_gifts.gift_type') }} = 'reversing transaction', false)
     or coalesce(keyed_gifts.amount < 0, false) as is_reversing,
     keyed_gifts.gift_url,
@@ -100,3 +138,9 @@ left join {{ ref('int_crm_plus__contacts_resolved') }} as contacts
     on
         keyed_gifts.organization = contacts.organization
         and keyed_gifts.contact_id = contacts.contact_id
+{%- if fields != ['gift_id'] %}
+    left join gifts_with_raise_ids
+        on
+            keyed_gifts.organization = gifts_with_raise_ids.organization
+            and keyed_gifts.gift_id = gifts_with_raise_ids.gift_id
+{%- endif %}
