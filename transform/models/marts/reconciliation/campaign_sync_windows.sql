@@ -206,7 +206,7 @@ known_states as (
         can_sync,
         run_number,
         case when state_before = state_after then state_before end,
-        case when state_before is distinct from state_after then seen_from end
+        case when state_before = state_after then null else seen_from end
 ),
 
 neighboured_states as (
