@@ -57,6 +57,24 @@ select
     $load as _dlt_load_id
 from (select i as row_id, i * 10 // 22 as event from range($first, $first + $rows) as rows (i))
 """
+# The log speaks of records that are there, but for one in ten thousand.
+_RECORDS = """
+insert into raw_raise.{table} by name
+select
+    'bench' as organization,
+    cast(context_id as bigint) as id,
+    {columns}
+    timestamptz '2026-03-01 00:00:00+00' as _extracted_at,
+    timestamptz '2026-03-01 00:00:00+00' as _first_extracted_at,
+from (select distinct context_id from raw_raise.webhook_logs where event_type in {event_types})
+where cast(context_id as bigint) % 9999 != 0
+"""
+_TABLES = {
+    "gifts": ("cast(context_id as bigint) // 10 * 10 + 3 as donor_id,", (10, 11)),
+    "recurring_gifts": ("", (20, 21)),
+    "donors": ("", (30, 31)),
+    "campaigns": ("", (41, 41)),
+}
 # A gift of about a kilobyte, in the three envelopes.
 _PAYLOADS = """
 insert into raw_raise.webhook_log_payloads by name
@@ -153,6 +171,8 @@ def main(
             _empty(connection)
             connection.execute(_LOGS, {"first": 0, "rows": rows, "load": "1"})
             connection.execute(_PAYLOADS, {"first": rows - payloads, "load": "1"})
+            for table, (columns, event_types) in _TABLES.items():
+                connection.execute(_RECORDS.format(table=table, columns=columns, event_types=event_types))
         whole, whole_peak = _build(warehouse)
         with duckdb.connect(str(warehouse)) as connection:
             connection.execute(_LOGS, {"first": rows, "rows": increment, "load": "2"})

@@ -18,26 +18,20 @@ believed_types as (
     where status not in ('contradicted', 'undocumented')
 ),
 
-logged as (
+named_records as (
     select
         events.organization,
         entities.entity,
         try_cast(events.record_id as bigint) as record_id,
         'delivery log' as seen_in,
-        min(events.first_attempt_at) as first_seen_at,
-        max(events.first_attempt_at) as last_seen_at,
-        bool_or(events.action = 'deleted') as is_reported_deleted
+        events.first_attempt_at as seen_at,
+        events.action = 'deleted' as is_reported_deleted
     from {{ ref('webhook_events') }} as events
     inner join entities on events.resource_family = entities.resource_family
     inner join believed_types
         on
             events.organization = believed_types.organization
             and events.event_type = believed_types.event_type
-    where try_cast(events.record_id as bigint) > 0
-    group by all
-),
-
-foreign_keys as (
     {% for table, column, entity in [
         ('gifts', 'donor_id', 'donor'),
         ('gifts', 'recurring_gift_id', 'recurring_gift'),
@@ -48,25 +42,17 @@ foreign_keys as (
         ('recurring_gifts', 'segment_id', 'segment'),
         ('segments', 'campaign_id', 'campaign'),
     ] -%}
+        union all
         select
             organization,
             '{{ entity }}' as entity,
             {{ column }} as record_id,
             '{{ table }}.{{ column }}' as seen_in,
-            min(first_extracted_at) as first_seen_at,
-            max(first_extracted_at) as last_seen_at,
+            first_extracted_at as seen_at,
             false as is_reported_deleted
         from {{ ref('stg_raise__' ~ table) }}
-        where not is_deleted and {{ column }} > 0
-        group by organization, {{ column }}
-        {% if not loop.last -%} union all {% endif %}
-    {%- endfor %}
-),
-
-named_records as (
-    select * from logged
-    union all
-    select * from foreign_keys
+        where not is_deleted
+    {% endfor %}
 ),
 
 known_records as (
@@ -86,23 +72,25 @@ known_records as (
     inner join entities on quarantined.resource = entities.resource
 ),
 
+-- hardly any are left once the known ones are out: only these are gathered
 unknown_records as (
     select
         named_records.organization,
         named_records.entity,
         named_records.record_id,
         string_agg(distinct named_records.seen_in, ', ' order by named_records.seen_in) as seen_in,
-        min(named_records.first_seen_at) as first_seen_at,
-        max(named_records.last_seen_at) as last_seen_at,
-        bool_or(named_records.seen_in = 'delivery log') as is_logged
+        min(named_records.seen_at) as first_seen_at,
+        max(named_records.seen_at) as last_seen_at,
+        bool_and(named_records.seen_in = 'delivery log') as is_only_logged
     from named_records
     anti join known_records
         on
             named_records.organization = known_records.organization
             and named_records.entity = known_records.entity
             and named_records.record_id = known_records.record_id
+    where named_records.record_id > 0
     group by named_records.organization, named_records.entity, named_records.record_id
-    having not bool_or(named_records.is_reported_deleted)
+    having not bool_or(coalesce(named_records.is_reported_deleted, false))
 ),
 
 complete_reads as (
@@ -119,10 +107,9 @@ deletions_reported as (
     select
         organization,
         resource_family,
-        bool_or(active_webhooks > 0) as is_reported
+        active_webhooks > 0 as is_reported
     from {{ ref('webhook_subscription_coverage') }}
     where action = 'deleted'
-    group by organization, resource_family
 ),
 
 judged as (
@@ -132,7 +119,7 @@ judged as (
         case
             when complete_reads.read_at is null then 'not_assessable'
             when complete_reads.read_at <= unknown_records.first_seen_at then 'pending'
-            when not unknown_records.is_logged or coalesce(deletions_reported.is_reported, false) then 'missing'
+            when not unknown_records.is_only_logged or coalesce(deletions_reported.is_reported, false) then 'missing'
             else 'probably_deleted'
         end as status,
         entities.resource
