@@ -1,8 +1,9 @@
-"""Do the unit tests of the reconciliation notice when a rule is wrong? Run by `make mutants`, in a few minutes.
+"""Do the unit tests of the warehouse notice when a rule is wrong? Run by `make mutants`, in some minutes.
 
 dbt runs the unit tests once and leaves their SQL behind, inputs and expectations included. From there DuckDB alone is
 needed: each mutant is the rules of one model with one branch dropped, two neighbouring branches swapped, or one
-operator turned, and it must fail a test. Survivors are printed; the exit code says whether there are any.
+operator turned, and it must fail a test. Survivors are printed; the exit code says whether there are any. The mutants
+of the last run stand in `docs/mutants.md`, which `--write` writes.
 """
 
 from __future__ import annotations
@@ -16,22 +17,46 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import duckdb
 import typer
 
 PROJECT = Path(__file__).parents[2] / "transform"
-MODELS = ("recon_donors", "recon_gifts", "recon_recurring_gifts")
+DOCUMENT = PROJECT.parent / "docs" / "mutants.md"
 
-# The rules stand from this common table expression to the status.
-FIRST = "timed_facts as ("
+
+class Scope(NamedTuple):
+    """Where the rules of a model stand: from a common table expression to the end of another expression."""
+
+    first: str
+    last: str = ""
+
+
+STATUS = "end as status"
+MODELS = {
+    "recon_donors": Scope("timed_facts", STATUS),
+    "recon_gifts": Scope("timed_facts", STATUS),
+    "recon_recurring_gifts": Scope("timed_facts", STATUS),
+    "event_type_labels": Scope("spellings", STATUS),
+    "int_raise__webhook_deliveries": Scope("read_attempts"),
+    "webhook_events": Scope("folded"),
+    "records_missing_from_warehouse": Scope("named_records", "end as severity"),
+    "int_raise__campaign_event_states": Scope("states"),
+    "campaign_sync_windows": Scope("version_changes"),
+}
+
 OPERATORS = {
-    r"<=": "<", r">=": ">", r"<(?![=>])": "<=", r"(?<![<=-])>(?!=)": ">=", r"(?<![<>!])=": "!=", r"!=": "=",
+    r"<=": "<", r">=": ">", r"<(?![=>])": "<=", r"(?<![<=-])>(?!=)": ">=", r"(?<![<>!])=(?!>)": "!=", r"!=": "=",
     r"\band\b(?! interval)": "or", r"\bor\b": "and", r"\bnot (?=\w)": "", r"\bis null\b": "is not null",
-    r"\bis not null\b": "is null", r"\bwhen (?=\w)": "when not ",
+    r"\bis not null\b": "is null", r"\bwhen (?=\w)": "when not ", r"\bwhere (?=\w)": "where not ",
+    r"\bmin\(": "max(", r"\bmax\(": "min(", r"\barg_min\(": "arg_max(", r"\barg_max\(": "arg_min(",
+    r"\bbool_or\(": "bool_and(", r"\bbool_and\(": "bool_or(", r"\bgreatest\(": "least(", r"\bleast\(": "greatest(",
+    r"\blag\(": "lead(", r"\blead\(": "lag(", r"\bdesc\b": "asc", r"\basc\b": "desc",
+    r"\bis distinct from\b": "is not distinct from",
 }  # fmt: skip
 
 # Mutants that mean the same as the model, and why.
@@ -67,6 +92,34 @@ EQUIVALENT = {
                 "is_reversal_without_refund then 'reversal_without_refund'",
             ),
             ("is_reversal_without_refund then 'reversal_without_refund'", "is_duplicate then 'duplicate'"),
+        )
+    ),
+    *(
+        f"swapped: when {one} / when {other}"
+        for one, other in (
+            (
+                "'created' then ['created', 'new', 'added', 'create', 'add']",
+                "'updated' then ['updated', 'modified', 'changed', 'edited', 'update', 'modify', 'change', 'edit']",
+            ),
+            ("label_count > 1 then 'ambiguous'", "observed_label is null then 'unobserved'"),
+            (
+                "observed_label is null then 'unobserved'",
+                "list_contains(list_transform(action_words, lambda x: family_word || x), label_meaning)"
+                " or list_contains(list_transform(action_words, lambda x: x || family_word), label_meaning)"
+                " then 'confirmed'",
+            ),
+            (
+                "hypotheses.action = 'updated' and placed.arrival_place = 1 then 'create'",
+                "hypotheses.action = 'cancelled' then 'cancel'",
+            ),
+            (
+                "hypotheses.resource_family = 'Gift' and placed.has_recurring_gift then 'recurring'",
+                "hypotheses.resource_family = 'Gift' and not placed.has_recurring_gift then 'one_time'",
+            ),
+            (
+                "complete_reads.read_at is null then 'not_assessable'",
+                "complete_reads.read_at <= unknown_records.first_seen_at then 'pending'",
+            ),
         )
     ),
     # a single reference was dealt with one branch above
@@ -132,43 +185,54 @@ def _fixtures(sql: str) -> Iterator[tuple[str, str]]:
         yield start[1], sql[start.end() : at - 1]
 
 
-def mutants(sql: str) -> Iterator[tuple[str, str]]:
+def mutants(sql: str, scope: Scope) -> Iterator[tuple[str, str]]:
     """(what was done, the SQL with it done), for the rules of a model."""
-    start = sql.index(FIRST)
-    end = sql.index("end as status", start)
+    found = re.search(rf"(?<!\w){scope.first} as \(", sql)
+    assert found, scope
+    start = found.start()
+    end = sql.index(scope.last, start) + len(scope.last) if scope.last else len(sql)
     rules = sql[start:end]
-    judged = rules.rindex("case\n")
-    head, branches = rules[:judged], re.split(r"(?=^ *(?:when|else) )", rules[judged:], flags=re.MULTILINE)
-    for number, branch in enumerate(branches[1:], 1):
-        if "when" in branch:
+    told: Counter[str] = Counter()
+    for what, mutated in [*_branches(rules), *_operators(rules)]:
+        told[what] += 1
+        shown = what if told[what] == 1 else f"{what} ({told[what]})"
+        yield shown, sql[:start] + mutated + sql[end:]
+
+
+def _branches(rules: str) -> Iterator[tuple[str, str]]:
+    for case in re.finditer(r"^( *)(?:\S.*)?\bcase\b.*\n((?:.*\n)*?)\1(?: {4})?end\b", rules, re.MULTILINE):
+        head, body, tail = rules[: case.start(2)], case[2], rules[case.end(2) :]
+        indent = re.match(" *", body)[0]  # type: ignore[index]
+        branches = re.split(rf"(?=^{indent}(?:when|else)\b)", body, flags=re.MULTILINE)
+        for number, branch in enumerate(branches):
+            if "when" not in branch:
+                continue
             rest = branches[:number] + branches[number + 1 :]
-            yield f"without: {_line(branch)}", sql[:start] + head + "".join(rest) + sql[end:]
-        if (
-            number + 1 < len(branches)
-            and "when" in branches[number + 1]
-            and _then(branch) != _then(branches[number + 1])
-        ):
-            swapped = [*branches[:number], branches[number + 1], branch, *branches[number + 2 :]]
-            yield (
-                f"swapped: {_line(branch)} / {_line(branches[number + 1])}",
-                sql[:start] + head + "".join(swapped) + sql[end:],
-            )
+            yield f"without: {_line(branch)}", head + "".join(rest) + tail
+            following = branches[number + 1] if number + 1 < len(branches) else ""
+            if "when" in following and _then(branch) != _then(following):
+                swapped = [*branches[:number], following, branch, *branches[number + 2 :]]
+                yield f"swapped: {_line(branch)} / {_line(following)}", head + "".join(swapped) + tail
+
+
+def _operators(rules: str) -> Iterator[tuple[str, str]]:
     code = re.sub(r"--[^\n]*|'[^']*'", lambda found: " " * len(found[0]), rules)
     for pattern, other in OPERATORS.items():
         for found in re.finditer(pattern, code):
-            line_start = rules.rfind("\n", 0, found.start()) + 1
-            line = _line(rules[line_start:].split("\n", 1)[0])
-            if line.startswith(("on", "left join", "inner join")) or _is_join(rules, found.start()):
+            if _is_join(code, found.start()):
                 continue
-            mutated = rules[: found.start()] + other + rules[found.end() :]
+            line_start = rules.rfind("\n", 0, found.start()) + 1
             shown = f"{rules[line_start : found.start()]}»{found[0].strip()}«{' ' * found[0].endswith(' ')}"
             shown = _line((shown + rules[found.end() :]).split("\n", 1)[0])
-            yield f"{other.strip() or 'nothing'} for {shown}", sql[:start] + mutated + sql[end:]
+            yield f"{other.strip() or 'nothing'} for {shown}", rules[: found.start()] + other + rules[found.end() :]
 
 
-def _is_join(rules: str, at: int) -> bool:
-    last = max((rules.rfind(word, 0, at), word) for word in ("\n    on", "\n    left join", "\n    from", "select"))[1]
-    return "on" in last or "join" in last
+def _is_join(code: str, at: int) -> bool:
+    """Joins go by keys, not by rules."""
+    line_end = code.find("\n", at)
+    clauses = r"^ *(select|from|where|having|qualify|group by|order by|window|case|on|(?:\w+ )*join)\b"
+    found = re.findall(clauses, code[: line_end if line_end >= 0 else None], re.MULTILINE)
+    return bool(found) and (found[-1] == "on" or found[-1].endswith("join"))
 
 
 def _line(text: str) -> str:
@@ -182,37 +246,75 @@ def _then(branch: str) -> str:
 def main(
     target: Annotated[Path | None, typer.Option(help="A dbt target folder in which the unit tests were run.")] = None,
     warehouse: Annotated[Path | None, typer.Option(help="A finished warehouse, which tells dbt the columns.")] = None,
-    only: Annotated[str, typer.Option(help="One model.")] = "",
+    only: Annotated[list[str] | None, typer.Option(help="These models.")] = None,
+    write: Annotated[bool, typer.Option(help="Write the list of mutants into the docs.")] = False,
 ) -> None:
+    models = only or list(MODELS)
     with tempfile.TemporaryDirectory() as folder:
         if target is None:
             target = Path(folder) / "target"
-            _run_unit_tests(Path(folder), target, warehouse)
-        survivors = 0
-        for model in [only] if only else MODELS:
-            tests = unit_tests(target / "run" / "tieout", model)
-            assert tests, f"dbt ran no unit test of {model}"
-            failing = [test.name for test in tests if not test.passes(test.model)]
-            assert not failing, f"fail before any mutation: {failing}"
-            made = [dict(mutants(test.model)) for test in tests]
-            for what in made[0]:
-                if what in EQUIVALENT:
-                    continue
-                if all(test.passes(of_test[what]) for test, of_test in zip(tests, made, strict=True)):
-                    survivors += 1
-                    print(f"{model}: survived: {what}")
-            print(f"{model}: {len(made[0])} mutants, {len(tests)} unit tests", flush=True)
-        sys.exit(1 if survivors else 0)
+            _run_unit_tests(Path(folder), target, warehouse, models)
+        found = {model: survivors(target / "run" / "tieout", model) for model in models}
+    if write:
+        _write(found)
+    sys.exit(1 if any("survived" in verdicts.values() for verdicts in found.values()) else 0)
 
 
-def _run_unit_tests(folder: Path, target: Path, warehouse: Path | None) -> None:
+def survivors(run: Path, model: str) -> dict[str, str]:
+    """What became of each mutant of a model: caught, survived, or equivalent."""
+    tests = unit_tests(run, model)
+    assert tests, f"dbt ran no unit test of {model}"
+    failing = [test.name for test in tests if not test.passes(test.model)]
+    assert not failing, f"fail before any mutation: {failing}"
+    made = [(test, dict(mutants(test.model, MODELS[model]))) for test in tests]
+    verdicts: dict[str, str] = {}
+    for what in dict.fromkeys(what for _, of_test in made for what in of_test):
+        if what in EQUIVALENT:
+            verdicts[what] = "equivalent"
+        elif all(test.passes(of_test[what]) for test, of_test in made if what in of_test):
+            verdicts[what] = "survived"
+            print(f"{model}: survived: {what}", flush=True)
+        else:
+            verdicts[what] = "caught"
+    print(f"{model}: {len(verdicts)} mutants, {len(tests)} unit tests", flush=True)
+    return verdicts
+
+
+def _write(found: dict[str, dict[str, str]]) -> None:
+    counts = [(model, len(verdicts), Counter(verdicts.values())) for model, verdicts in found.items()]
+    lines = [
+        "# Mutants of the rules",
+        "",
+        f"Last run on {date.today()} by `make mutants`: each line is a rule made wrong in one place. A unit test must",
+        "notice it (`caught`); `equivalent` ones mean the same as the rule, for the reason given in `tests/mutation`.",
+        "",
+        "| model | mutants | caught | equivalent | survived |",
+        "|---|---|---|---|---|",
+        *(
+            f"| `{model}` | {number} | {c['caught']} | {c['equivalent']} | {c['survived']} |"
+            for model, number, c in counts
+        ),
+    ]
+    for model, verdicts in found.items():
+        lines += [
+            "",
+            f"## `{model}`",
+            "",
+            "```text",
+            *(f"{verdict:10}  {what}" for what, verdict in verdicts.items()),
+            "```",
+        ]
+    DOCUMENT.write_text("\n".join(lines) + "\n")
+
+
+def _run_unit_tests(folder: Path, target: Path, warehouse: Path | None, models: list[str]) -> None:
     from tests.oracle.differential import build
     from tests.oracle.worlds import organizations
 
     warehouse = warehouse or build(folder, organizations(1, 1))
     command = [str(Path(sysconfig.get_path("scripts")) / "dbt"), "--quiet", "test", "--project-dir", str(PROJECT)]
     command += ["--profiles-dir", str(PROJECT), "--target-path", str(target), "--log-path", str(folder)]
-    command += ["--select", *(f"{model},test_type:unit" for model in MODELS)]
+    command += ["--select", *(f"{model},test_type:unit" for model in models)]
     environment = os.environ | {"WAREHOUSE_PATH": str(warehouse), "HOME": str(folder)}
     subprocess.run(command, env=environment, cwd=folder, check=True)
 
