@@ -25,24 +25,6 @@ with gifts as (
     where not is_deleted
 ),
 
--- few gifts have such a part: the nested designations of the others are not parsed
-cost_designations as (
-    select
-        organization,
-        gift_id,
-        list_sum(
-            list_transform(
-                list_filter(
-                    from_json(gift_designations, '[{"projectCode": "VARCHAR", "amountDesignated": "DECIMAL(18,2)"}]'),
-                    lambda x: {{ fold_text('x.projectcode') }} = 'creditcardcosts'
-                ),
-                lambda x: x.amountdesignated
-            )
-        ) as designated_costs
-    from gifts
-    where contains(lower(cast(gift_designations as varchar)), 'creditcardcosts')
-),
-
 keyed_gifts as (
     select
         *,
@@ -53,9 +35,9 @@ keyed_gifts as (
         case when is_from_raise then '' else {{ fold_text('transaction_source') }} end
         || chr(31) || {{ transaction_key('transaction_id') }} as transaction_pair
     from gifts
-)
+),
 
-{%- if fields != ['gift_id'] %},
+{% if fields != ['gift_id'] -%}
     raise_shapes as (
         select
             organization,
@@ -91,8 +73,26 @@ keyed_gifts as (
                 text_keys.organization = raise_ids.organization
                 and text_keys.crm_key = raise_ids.raise_key
         where coalesce(raise_ids.is_of_one_gift, true)
-    )
-{%- endif %}
+    ),
+
+{% endif -%}
+-- few gifts have such a part: the nested designations of the others are not parsed
+cost_designations as (
+    select
+        organization,
+        gift_id,
+        list_sum(
+            list_transform(
+                list_filter(
+                    from_json(gift_designations, '[{"projectCode": "VARCHAR", "amountDesignated": "DECIMAL(18,2)"}]'),
+                    lambda x: {{ fold_text('x.projectcode') }} = 'creditcardcosts'
+                ),
+                lambda x: x.amountdesignated
+            )
+        ) as designated_costs
+    from gifts
+    where contains(lower(cast(gift_designations as varchar)), 'creditcardcosts')
+)
 
 select
     keyed_gifts.organization,

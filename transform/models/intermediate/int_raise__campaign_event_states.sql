@@ -1,5 +1,5 @@
--- What the delivery log tells of the sync switch of campaigns: how it stood once the campaign was modified. The payload alone
--- places a state in time; one that does not tell its modification is none, since a retry would look like a switch.
+-- What the delivery log tells of the sync switch of campaigns: how it stood once the campaign was modified. A payload that
+-- does not tell its modification tells nothing: a retry would look like a switch.
 with campaign_event_types as (
     select event_type
     from {{ ref('event_types') }}
