@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A checkout's own environment: not one that happens to be active.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-.PHONY: help demo run test dev lint bench soak simulation mutants lock clean
+.PHONY: help demo run test dev lint bench soak simulation mutants snapshot lock clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ lint: $(INSTALLED) ## Lint, types and import walls
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar --processes 0 transform
+
+snapshot: $(INSTALLED) ## Keep what Dagster is told now as what is meant
+	$(BIN)/python -m tests.definitions_snapshot > tests/contract/definitions.new
+	mv tests/contract/definitions.new tests/contract/definitions.txt
 
 mutants: $(INSTALLED) ## Do the unit tests notice when a rule of the reconciliation is wrong?
 	$(BIN)/python -m tests.mutation

@@ -77,6 +77,7 @@ class Reading:
     client: Client | None
     rows_name: str
     resources: Sequence[Resource]
+    stale_after_hours: int | None = None
     full: bool = False
     progress: Callable[[Progress], None] | None = None
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -265,6 +266,7 @@ class Reading:
             "is_connected": self.client is not None,
             "time_zone": self.time_zone,
             "pii_mode": self.settings.pii_mode.value,
+            "stale_after_hours": self.stale_after_hours,
             "recorded_at": self.settings.now(),
         }
 

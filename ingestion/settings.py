@@ -89,8 +89,14 @@ RAISE_BASE_URL = "https://prod-api.raisedonors.com"
 CRM_PLUS_BASE_URL = "https://api.virtuoussoftware.com"
 
 
+# The variables that switch the schedules on. Dagster loads the schedules also where the settings are wrong.
+SCHEDULE_HOURLY = "TIEOUT_SCHEDULE_HOURLY"
+SCHEDULE_NIGHTLY = "TIEOUT_SCHEDULE_NIGHTLY"
+SCHEDULE_WEEKLY = "TIEOUT_SCHEDULE_WEEKLY"
+SCHEDULE_TIME_ZONE = "TIEOUT_SCHEDULE_TIME_ZONE"
 SCHEDULE = "TIEOUT_SCHEDULE"
-"""The variable that switches the schedule on. Dagster loads the schedule also where the settings are wrong."""
+"""The older name of `TIEOUT_SCHEDULE_NIGHTLY`."""
+SCHEDULE_SETTINGS = (SCHEDULE_HOURLY, SCHEDULE_NIGHTLY, SCHEDULE_WEEKLY, SCHEDULE_TIME_ZONE, SCHEDULE)
 
 
 class PiiMode(StrEnum):
@@ -118,6 +124,10 @@ class Organization(BaseModel):
     crm_plus_api_key: Secret | None = None
     crm_plus_key_name: str = "CRM_PLUS_API_KEY"
     crm_plus_reserve: float = Field(0.2, ge=0, lt=1)
+    stale_after_hours: int = Field(48, ge=1)
+    """How old a complete reading may be before nothing is said about what it covers."""
+    quiet_after_days: int = Field(7, ge=1)
+    """How long nothing may be made or changed in a product before that is odd."""
 
     def mistaken(self) -> str | None:
         """One product's settings in place of the other's, which would send a credential to the wrong product."""
@@ -155,6 +165,8 @@ class Settings(BaseSettings):
     raise_requests_per_second: float = Field(1.0, ge=0)
     crm_plus_reserve: float = Field(0.2, ge=0, lt=1)
     full_sweep_every_days: int = Field(7, ge=1)
+    stale_after_hours: int = Field(48, ge=1)
+    quiet_after_days: int = Field(7, ge=1)
     commit_every_rows: int = Field(250_000, ge=1)
     """How many new or changed rows are loaded at a time; a reading that is killed goes on behind the last ones."""
     webhook_payloads_per_run: int = Field(200, ge=0)
@@ -209,6 +221,8 @@ class Settings(BaseSettings):
             crm_plus_base_url=self.crm_plus_base_url,
             crm_plus_api_key=self.crm_plus_api_key,
             crm_plus_reserve=self.crm_plus_reserve,
+            stale_after_hours=self.stale_after_hours,
+            quiet_after_days=self.quiet_after_days,
         )
 
     def _from_file(self) -> tuple[Organization, ...]:
@@ -232,6 +246,8 @@ class Settings(BaseSettings):
         values = {
             "raise_requests_per_second": self.raise_requests_per_second,
             "crm_plus_reserve": self.crm_plus_reserve,
+            "stale_after_hours": self.stale_after_hours,
+            "quiet_after_days": self.quiet_after_days,
             **table,
         }
         for secret, name_field, required in (

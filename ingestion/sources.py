@@ -51,6 +51,12 @@ class OpenReading:
         """How it went, per resource."""
         return self._reading.outcomes
 
+    @property
+    def budget_left(self) -> int | None:
+        """How many requests the product allows in what is left of its window; None where it tells no limit."""
+        client = self._reading.client
+        return client.http.budget_left if client else None
+
     def packages(self) -> Iterator[DltSource]:
         """What is to be run in the pipeline, one after the other: each is committed before the next is read."""
         while self._reading.begin_package():
@@ -114,6 +120,7 @@ def open_reading(
         client=client,
         rows_name=product.ROWS,
         resources=product.RESOURCES,
+        stale_after_hours=organization.stale_after_hours,
         full=full,
         progress=progress,
     )

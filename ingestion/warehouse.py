@@ -6,6 +6,8 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -41,6 +43,39 @@ def check(path: Path) -> None:
         ) from None
     except (duckdb.Error, OSError) as error:
         raise WarehouseUnusable(path, _first_line(error)) from None
+
+
+@dataclass(frozen=True)
+class LastRead:
+    """How current a resource of an organization is in the warehouse."""
+
+    organization: str
+    resource: str
+    read_at: datetime | None
+    """When its last complete reading began; None where there was none yet."""
+    newest: datetime | None
+    """The newest creation or modification that was ever read."""
+
+
+def last_reads(path: Path, dataset: str) -> list[LastRead]:
+    """One for each resource that was ever read, or tried."""
+    if not path.exists():
+        return []
+    with duckdb.connect() as connection, attached(connection, path):
+        if not has_table(connection, dataset, "load_audit"):
+            return []
+        connection.execute("set TimeZone = 'UTC'")
+        found = connection.execute(
+            f"""
+            select
+                organization,
+                resource,
+                max(started_at) filter (where is_complete),
+                max(try_cast(watermark as timestamptz))
+            from warehouse.{dataset}.load_audit group by all order by all
+            """
+        ).fetchall()
+    return [LastRead(*row) for row in found]
 
 
 @contextmanager

@@ -7,9 +7,11 @@ from orchestration import dbt
 from orchestration.assets.ingest import api_spec, ingest_assets
 from orchestration.assets.publish import published_asset
 from orchestration.assets.transform import transform_assets
+from orchestration.assets.verdict import verdict_checks
 from orchestration.jobs import reconcile
 from orchestration.resources import Loader, RunOptions, Transformer, Turn
-from orchestration.schedules import daily
+from orchestration.rules import MART_RULES
+from orchestration.schedules import timetable
 
 _transform = transform_assets(dbt.prepared_manifest())
 
@@ -20,8 +22,9 @@ defs = dg.Definitions(
         _transform,
         published_asset(_transform),
     ],
+    asset_checks=[verdict_checks(MART_RULES)],
     jobs=[reconcile],
-    schedules=[daily],
+    schedules=timetable().schedules,
     resources={
         "loader": Loader(),
         "options": RunOptions(),

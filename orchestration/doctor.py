@@ -1,7 +1,6 @@
 """What would make a run fail, or falsify what it says, found before it does. Asks the APIs for one row each."""
 
 import difflib
-import importlib
 import json
 import os
 import shutil
@@ -27,7 +26,15 @@ from ingestion.errors import (
     WarehouseUnusable,
 )
 from ingestion.http import Budget, Patience
-from ingestion.settings import SCHEDULE, Organization, Settings, is_loopback, variable
+from ingestion.settings import (
+    SCHEDULE,
+    SCHEDULE_NIGHTLY,
+    SCHEDULE_SETTINGS,
+    Organization,
+    Settings,
+    is_loopback,
+    variable,
+)
 from orchestration import turn
 from orchestration.home import VARIABLE, home
 from orchestration.published import NothingPublished, reading
@@ -78,7 +85,7 @@ def examine(settings: Settings, patience: Patience = _PATIENCE) -> Iterator[Find
     yield Finding(Verdict.OK, "settings", f"organizations: {names}")
     yield from _misspelled(settings)
     yield from _odd_settings(settings)
-    yield from _schedule()
+    yield from _schedules()
     yield from _files(settings)
     skews: list[timedelta] = []
     for organization in organizations:
@@ -87,7 +94,7 @@ def examine(settings: Settings, patience: Patience = _PATIENCE) -> Iterator[Find
 
 
 def _misspelled(settings: Settings) -> Iterator[Finding]:
-    known = {name.upper() for name in Settings.model_fields} | {SCHEDULE}
+    known = {name.upper() for name in Settings.model_fields} | {*SCHEDULE_SETTINGS}
     named = {name for o in settings.organizations for name in (o.raise_token_name, o.crm_plus_key_name)}
     for name in sorted({*os.environ, *dotenv_values(".env")} - known - named):
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
@@ -119,20 +126,24 @@ def _odd_settings(settings: Settings) -> Iterator[Finding]:
             )
 
 
-def _schedule() -> Iterator[Finding]:
-    cron = variable(SCHEDULE)
-    if cron is None:
+def _schedules() -> Iterator[Finding]:
+    if not any(map(variable, SCHEDULE_SETTINGS)):
         return
     # Dagster takes seconds to load.
-    from dagster import DagsterInvalidDefinitionError
+    from dagster import DefaultScheduleStatus
 
-    try:
-        importlib.import_module("orchestration.schedules")
-    except DagsterInvalidDefinitionError:
-        text = f"{SCHEDULE} {cron!r} is no cron expression: write it like '0 6 * * *'."
-        yield Finding(Verdict.WRONG, "settings", text)
-    else:
-        yield Finding(Verdict.OK, "settings", f"{SCHEDULE} {cron!r}, in UTC, while `tieout dev` runs")
+    from orchestration.schedules import timetable
+
+    found = timetable()
+    for problem in found.problems:
+        yield Finding(Verdict.WRONG, "settings", problem)
+    if variable(SCHEDULE) and variable(SCHEDULE_NIGHTLY):
+        text = f"{SCHEDULE} is ignored: {SCHEDULE_NIGHTLY}, its newer name, is set too."
+        yield Finding(Verdict.NOTE, "settings", text)
+    on = [s for s in found.schedules if s.default_status is DefaultScheduleStatus.RUNNING]
+    for schedule in on:
+        text = f"the {schedule.name} schedule {schedule.cron_schedule!r}, in {found.time_zone}, while `tieout dev` runs"
+        yield Finding(Verdict.OK, "settings", text)
 
 
 def _files(settings: Settings) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from dagster_dlt import DagsterDltResource
 from dlt.common.schema import Schema
 from packaging.version import Version
 
-from ingestion.settings import load_settings
+from ingestion.settings import Settings, load_settings
 from orchestration import turn
 from orchestration.instance import tag_run
 
@@ -23,6 +23,13 @@ class RunOptions(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Only this one of the configured organizations."""
     full: bool = False
     """Read everything again, whatever the read plan says."""
+    payloads: bool = True
+    """Ask for the payloads of webhook deliveries too, each of which costs a request."""
+
+    def settings(self) -> Settings:
+        """The settings, as this run is to take them."""
+        settings = load_settings()
+        return settings if self.payloads else settings.model_copy(update={"webhook_payloads_per_run": 0})
 
 
 class Turn(dg.ConfigurableResource):  # type: ignore[type-arg]

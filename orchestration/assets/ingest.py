@@ -6,7 +6,7 @@ of a source must not be read without the audit row that says so.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -14,17 +14,20 @@ from dagster_dlt import DagsterDltTranslator
 from dagster_dlt.translator import DltResourceTranslatorData
 
 from ingestion import operations
+from ingestion.plan import Mode
 from ingestion.resource_reading import Outcome
-from ingestion.settings import Settings, load_settings
+from ingestion.settings import Settings
 from ingestion.sources import definition, open_reading
+from orchestration import rules
+from orchestration.assets.ages import age_check_specs, age_checks
 from orchestration.assets.common import OWNERS, guarded
 from orchestration.instance import WAREHOUSE_POOL
 from orchestration.progress import listener
 from orchestration.resources import Loader, RunOptions, Turn
 from orchestration.scope import chosen
 
-READ_COMPLETELY = "read_completely"
-READ_AGAIN_IN_TIME = "read_again_in_time"
+READ_COMPLETELY = rules.READ_COMPLETELY.name
+READ_AGAIN_IN_TIME = rules.READ_AGAIN_IN_TIME.name
 
 _PRODUCTS = {"raise": "Virtuous Raise", "crm_plus": "Virtuous CRM+"}
 _SUMMED = (
@@ -62,6 +65,7 @@ class RawTables(DagsterDltTranslator):
         super().__init__()
         self.source = source
         self.dataset = dataset
+        self._freshness = rules.freshness_policy()
 
     def get_asset_spec(self, data: DltResourceTranslatorData) -> dg.AssetSpec:
         resource = data.resource
@@ -75,6 +79,8 @@ class RawTables(DagsterDltTranslator):
                 group_name=self.dataset,
                 kinds={"dlt", "duckdb"},
                 owners=OWNERS,
+                tags={"source": self.source},
+                freshness_policy=self._freshness,
             )
         )
 
@@ -92,9 +98,7 @@ def ingest_assets(source: str) -> dg.AssetsDefinition:
         name=f"ingest_{source}",
         specs=specs,
         check_specs=[
-            dg.AssetCheckSpec(
-                READ_COMPLETELY, asset=spec.key, description="Every row that the API has is accounted for."
-            )
+            dg.AssetCheckSpec(READ_COMPLETELY, asset=spec.key, description=rules.READ_COMPLETELY.says)
             for spec in specs
             if _is_read(spec.key)
         ]
@@ -102,16 +106,18 @@ def ingest_assets(source: str) -> dg.AssetsDefinition:
             dg.AssetCheckSpec(
                 READ_AGAIN_IN_TIME,
                 asset=_progress_key(declared.name),
-                description="No row went unread for longer than FULL_SWEEP_EVERY_DAYS.",
-            )
+                description=rules.READ_AGAIN_IN_TIME.says,
+            ),
+            *age_check_specs(declared.name),
         ],
         pool=WAREHOUSE_POOL,
     )
     def ingest(context: dg.AssetExecutionContext, loader: Loader, options: RunOptions, turn: Turn) -> Iterator[Any]:
         described: dict[dg.AssetKey | None, Mapping[str, Any]] = {}
         outcomes: dict[str, dict[str, Outcome]] = defaultdict(dict)
+        budgets: list[int] = []
         with guarded():
-            settings = load_settings()
+            settings = options.settings()
             for organization in chosen(settings, options.organization):
                 with open_reading(
                     source,
@@ -129,15 +135,19 @@ def ingest_assets(source: str) -> dg.AssetsDefinition:
                             dagster_dlt_translator=tables,
                         ):
                             described[result.asset_key] = result.metadata or {}
+                    if reading.budget_left is not None:
+                        budgets.append(reading.budget_left)
                 for resource, outcome in reading.outcomes.items():
                     outcomes[resource][organization.slug] = outcome
         for key in (spec.key for spec in specs):
-            yield dg.MaterializeResult(
-                asset_key=key, metadata={**_table(described[key]), **_readings(outcomes[key.path[-1]])}
-            )
+            readings = _readings(outcomes[key.path[-1]], settings.now())
+            # Of the organization that has the least left; the others' resources share it.
+            budget = {"budget_left": min(budgets)} if budgets and readings else {}
+            yield dg.MaterializeResult(asset_key=key, metadata={**_table(described[key]), **readings, **budget})
             if _is_read(key):
                 yield _read_completely(key, outcomes[key.path[-1]])
         yield _read_again_in_time(_progress_key(declared.name), outcomes, settings)
+        yield from age_checks(declared.name, outcomes, settings)
 
     return ingest
 
@@ -156,13 +166,20 @@ def _table(described: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in described.items() if name.startswith("dagster/")}
 
 
-def _readings(outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
-    """What was read of a resource, summed over the organizations and told for each."""
+def _readings(outcomes: Mapping[str, Outcome], now: datetime) -> dict[str, Any]:
+    """What was read of a resource, summed over the organizations and told for each. Dagster plots the numbers."""
     if not outcomes:
         return {}
-    sums = {name: sum(getattr(outcome, name) or 0 for outcome in outcomes.values()) for name in _SUMMED}
+    sums = {name: sum(getattr(outcome, name) or 0 for outcome in outcomes.values()) for name in ("api_total", *_SUMMED)}
+    whole = sum(outcome.mode == Mode.FULL for outcome in outcomes.values())
+    complete = sum(outcome.is_complete for outcome in outcomes.values())
+    watermarks = [datetime.fromisoformat(outcome.watermark) for outcome in outcomes.values() if outcome.watermark]
+    newest = {"newest_record_hours": round((now - max(watermarks)) / timedelta(hours=1), 2)} if watermarks else {}
     return {
         **sums,
+        **newest,
+        "share_complete": complete / len(outcomes),
+        "share_read_whole": whole / len(outcomes),
         "mode": ", ".join(sorted({outcome.mode for outcome in outcomes.values()})),
         "is_complete": all(outcome.is_complete for outcome in outcomes.values()),
         "readings": dg.MetadataValue.table(
@@ -189,7 +206,7 @@ def _read_completely(key: dg.AssetKey, outcomes: Mapping[str, Outcome]) -> dg.As
         asset_key=key,
         check_name=READ_COMPLETELY,
         passed=not errors and not incomplete,
-        severity=dg.AssetCheckSeverity.ERROR if errors else dg.AssetCheckSeverity.WARN,
+        severity=rules.READ_COMPLETELY.severity if errors else rules.UNFINISHED,
         description="; ".join(dict.fromkeys(errors.values())) or None,
         metadata={"incomplete": incomplete, "errors": errors},
     )
@@ -215,7 +232,7 @@ def _read_again_in_time(
         asset_key=key,
         check_name=READ_AGAIN_IN_TIME,
         passed=not late,
-        severity=dg.AssetCheckSeverity.ERROR,
+        severity=rules.READ_AGAIN_IN_TIME.severity,
         description=f"Some rows went unread for longer than FULL_SWEEP_EVERY_DAYS: {', '.join(late)}."
         if late
         else None,

@@ -9,10 +9,11 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtC
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from ingestion.settings import load_settings
-from orchestration import dbt
+from orchestration import dbt, rules
 from orchestration.assets.common import OWNERS, guarded
 from orchestration.instance import WAREHOUSE_POOL
 from orchestration.progress import listener
+from orchestration.publishing import SCHEMA
 from orchestration.resources import Transformer, Turn
 
 # dbt's unit tests try the code on made-up rows; they say nothing of these.
@@ -24,12 +25,18 @@ class Models(DagsterDbtTranslator):
 
     def __init__(self) -> None:
         super().__init__(DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
+        self._freshness = rules.freshness_policy()
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
         spec = super().get_asset_spec(manifest, unique_id, project)
         if unique_id.startswith("source."):
             return spec
-        return spec.replace_attributes(group_name=spec.key.path[0], owners=OWNERS)
+        schema = spec.key.path[0]
+        return spec.replace_attributes(
+            group_name=schema,
+            owners=OWNERS,
+            freshness_policy=self._freshness if schema == SCHEMA else None,
+        )
 
 
 def transform_assets(manifest: Path) -> dg.AssetsDefinition:

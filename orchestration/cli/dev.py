@@ -31,6 +31,7 @@ def dev(
 ) -> None:
     """Open the Dagster UI, with the daemon that runs the schedule, until Ctrl-C."""
     from orchestration.instance import bury_dead_runs, open_instance
+    from orchestration.schedules import timetable
 
     target = ["-m", "orchestration.definitions"]
     services = {
@@ -40,6 +41,8 @@ def dev(
     next_look = 0.0
     with open_instance() as instance, _stoppable(), _running(services) as processes:
         terminal().print(f"http://{host}:{port} (Ctrl-C stops it)")
+        for problem in timetable().problems:
+            terminal().print(problem, style="yellow", soft_wrap=True)
         try:
             while all(process.poll() is None for process in processes.values()):
                 # One that was killed would hold up the queue: Dagster cannot tell whether it still runs.

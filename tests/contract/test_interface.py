@@ -10,13 +10,13 @@ from typing import get_args, get_type_hints
 import pytest
 import typer.main
 
-from ingestion.settings import SCHEDULE, Settings
+from ingestion.settings import SCHEDULE_SETTINGS, Settings
 from orchestration.cli.app import app
 from orchestration.register import FIELDS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SETTINGS = {name.upper() for name in Settings.model_fields} | {SCHEDULE}
+SETTINGS = {name.upper() for name in Settings.model_fields} | {*SCHEDULE_SETTINGS}
 
 
 def section(title: str) -> str:
@@ -70,7 +70,7 @@ def test_the_example_shows_the_defaults() -> None:
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     shown = {name: value for name, value in re.findall(r"^(?:# )?([A-Z_]+)=(.*)$", example, re.MULTILINE) if value}
     told = dict(re.findall(r"^\| `([A-Z_]+)` \| `([^`]+)` \|", section("Settings"), re.MULTILINE))
-    examples = {"ORGANIZATIONS_FILE", SCHEDULE}
+    examples = {"ORGANIZATIONS_FILE", *SCHEDULE_SETTINGS}
     assert {name: value for name, value in shown.items() if name not in examples} == told
     for name, value in told.items():
         default = Settings.model_fields[name.lower()].default

@@ -26,7 +26,7 @@ from werkzeug import Request, Response
 from werkzeug.serving import WSGIRequestHandler
 
 from ingestion.http import Patience
-from ingestion.settings import SCHEDULE, Settings
+from ingestion.settings import SCHEDULE_SETTINGS, Settings
 from orchestration import doctor as subject
 from orchestration.cli.doctor import doctor
 
@@ -126,7 +126,7 @@ class Place:
 def place(httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     for name in (
         *(name.upper() for name in Settings.model_fields),
-        SCHEDULE,
+        *SCHEDULE_SETTINGS,
         "DAGSTER_HOME",
         *PROXIES,
         *map(str.lower, PROXIES),
@@ -634,16 +634,30 @@ def test_a_certificate_that_nobody_vouches_for(
     assert any("CERTIFICATE_VERIFY_FAILED" in line and "set SSL_CERT_FILE" in line for line in lines)
 
 
-def test_a_schedule_that_is_none(place: Place) -> None:
-    place.set(TIEOUT_SCHEDULE="every day")
-    # In a process of its own: Dagster loads the schedule once.
-    answer = subprocess.run(
-        [sys.executable, "-c", "from orchestration.cli import main; main()", "doctor"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    (line,) = [line for line in answer.stdout.splitlines() if SCHEDULE in line]
-    assert answer.returncode == 1, answer.stdout + answer.stderr
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("TIEOUT_SCHEDULE", "every day", "'every day' is no cron expression: write it like '0 6 * * *'."),
+        ("TIEOUT_SCHEDULE_HOURLY", "61 * * * *", "'61 * * * *' is no cron expression: write it like '0 * * * *'."),
+        ("TIEOUT_SCHEDULE_TIME_ZONE", "Chicago", "'Chicago' is no time zone: write it like 'America/Chicago'."),
+    ],
+)
+def test_a_schedule_that_is_none(
+    place: Place, examined: Callable[[], tuple[int, list[str]]], name: str, value: str, told: str
+) -> None:
+    place.set(**{"TIEOUT_SCHEDULE_WEEKLY": "0 3 * * 0", name: value})
+    code, lines = examined()
+    assert code == 1
+    (line,) = [line for line in lines if name in line]
     assert line.startswith("wrong")
-    assert "'every day' is no cron expression: write it like" in line
+    assert line.endswith(told)
+
+
+def test_the_schedules_that_are_on(place: Place, examined: Callable[[], tuple[int, list[str]]]) -> None:
+    place.set(
+        TIEOUT_SCHEDULE="0 5 * * *", TIEOUT_SCHEDULE_NIGHTLY="0 6 * * *", TIEOUT_SCHEDULE_TIME_ZONE="America/Chicago"
+    )
+    code, lines = examined()
+    assert code == 0
+    assert "ok     settings: the nightly schedule '0 6 * * *', in America/Chicago, while `tieout dev` runs" in lines
+    assert any(line.startswith("note") and "TIEOUT_SCHEDULE is ignored" in line for line in lines)

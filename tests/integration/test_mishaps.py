@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import PIPE, CompletedProcess, Popen
 
+import duckdb
 import pytest
 
 from ingestion.sandbox import Handle
@@ -52,6 +53,17 @@ def test_a_host_that_is_not_there(place: Workplace, unused_tcp_port: int) -> Non
     line = told(place.tieout("run", CRM_PLUS_BASE_URL=f"http://127.0.0.1:{unused_tcp_port}"), 1)
     assert "cannot be reached" in line
     assert place.raw() == before
+
+
+def test_a_warehouse_that_lost_rows_is_not_published(place: Workplace) -> None:
+    warehouse, published = place.warehouse.read_bytes(), place.published.read_bytes()
+    with duckdb.connect(str(place.warehouse)) as connection:
+        connection.execute("delete from raw_raise.recurring_gifts where id % 2 = 0")
+    line = told(place.tieout("run", "--only", "transform"), 1)
+    assert "Nothing was published, readers keep the last good file: marts.recurring_gifts rows_are_kept (" in line
+    assert "rows instead of" in line
+    assert place.published.read_bytes() == published
+    place.warehouse.write_bytes(warehouse)
 
 
 def test_a_missing_setting(place: Workplace) -> None:

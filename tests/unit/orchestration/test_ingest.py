@@ -30,6 +30,7 @@ raise_token_name = "SOUTH"
 class Reading:
     pipeline: Any
     outcomes: dict[str, Outcome]
+    budget_left: int | None = None
 
     def packages(self) -> Iterator[None]:
         yield None

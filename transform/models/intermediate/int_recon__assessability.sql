@@ -58,12 +58,19 @@ crm_plus_connections as (
 ),
 
 organizations as (
-    select organization from {{ ref('int_organizations') }}
+    select
+        int_organizations.organization,
+        -- the setting; the variable stands in for a warehouse that was loaded before there was one
+        coalesce(raise_connections.stale_after_hours, {{ var('stale_after_hours') }}) as stale_after_hours
+    from {{ ref('int_organizations') }} as int_organizations
+    left join {{ ref('stg_raise__connections') }} as raise_connections
+        on int_organizations.organization = raise_connections.organization
 ),
 
 expected_reads as (
     select
         organizations.organization,
+        organizations.stale_after_hours,
         needed_reads.entity,
         needed_reads.source,
         needed_reads.resource,
@@ -97,7 +104,7 @@ judged_reads as (
     select
         *,
         read_at is null as is_never_complete,
-        coalesce(read_at < raise_read_at - interval '1 hour' * {{ var('stale_after_hours') }}, false) as is_stale
+        coalesce(read_at < raise_read_at - interval '1 hour' * stale_after_hours, false) as is_stale
     from dated_reads
 ),
 
@@ -108,6 +115,7 @@ entities as (
         bool_or(is_crm_plus_connected) as is_crm_plus_connected,
         case when not bool_or(is_never_complete) then min(read_at) end as as_of,
         max(raise_read_at) as raise_read_at,
+        max(stale_after_hours) as stale_after_hours,
         max(read_at) filter (where source = 'raise' and resource = 'donors') as donors_read_at,
         max(read_at) filter (where source = 'crm_plus' and resource = 'contacts') as contacts_read_at,
         max(read_at) filter (where source = 'raise' and resource = entity || 's') as raise_read_at_of_entity,
@@ -138,7 +146,7 @@ select
             then 'Never completely read so far: ' || never_complete || '.'
         when stale is not null
             then
-                'Last completely read more than {{ var("stale_after_hours") }} hours before the newest Raise read ('
+                'Last completely read more than ' || stale_after_hours || ' hours before the newest Raise read ('
                 || {{ instant_text('raise_read_at') }} || '): ' || stale || '.'
     end as not_assessable_reason
 from entities
