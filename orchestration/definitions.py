@@ -10,6 +10,7 @@ from orchestration.assets.transform import transform_assets
 from orchestration.jobs import reconcile
 from orchestration.resources import Loader, RunOptions, Transformer, Turn
 from orchestration.schedules import daily
+from orchestration.sensors import alerts
 
 _transform = transform_assets(dbt.prepared_manifest())
 
@@ -22,6 +23,7 @@ defs = dg.Definitions(
     ],
     jobs=[reconcile],
     schedules=[daily],
+    sensors=[alerts],
     resources={
         "loader": Loader(),
         "options": RunOptions(),

@@ -11,12 +11,15 @@ from orchestration.progress import listener
 from orchestration.publishing import SCHEMA, publish
 from orchestration.resources import Turn
 
+PUBLISHED = dg.AssetKey("published")
+
 
 def published_asset(transform: dg.AssetsDefinition) -> dg.AssetsDefinition:
     """Written only when everything before it is good: a failed run leaves the last good file."""
     marts: Sequence[dg.AssetKey] = sorted(key for key in transform.keys if key.path[0] == SCHEMA)
 
     @dg.asset(
+        key=PUBLISHED,
         deps=marts,
         pool=WAREHOUSE_POOL,
         group_name="published",
