@@ -11,7 +11,7 @@ EVENTS = {DagsterEventType.STEP_FAILURE, DagsterEventType.ASSET_CHECK_EVALUATION
 
 
 def failures(events: Iterable[DagsterEvent], *, only_ours: bool = False) -> tuple[str, ...]:
-    """Without repetition. `only_ours`: an error that is none of ours is told by its kind, as its text may hold anything."""
+    """Without repetition. `only_ours`: of another error only its kind is told, for its text may hold anything."""
     return tuple(dict.fromkeys(line for event in events if (line := _failure(event, only_ours))))
 
 
