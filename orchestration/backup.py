@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -40,7 +41,7 @@ class BackupUnusable(TieoutError):
 
 def default_folder(settings: Settings) -> Path:
     """Beside the warehouse, named by the present instant."""
-    return settings.warehouse_path.parent / "backups" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    return settings.warehouse_path.parent / "backups" / _now()
 
 
 def backup(settings: Settings, folder: Path, on_wait: Callable[[], None]) -> int:
@@ -86,7 +87,6 @@ def restore(settings: Settings, folder: Path, on_wait: Callable[[], None]) -> Pa
     files = _checked(folder)
     path, state = settings.warehouse_path, settings.state_path
     draft = path.with_name(f".{path.name}.restoring")
-    aside = path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     with turn.taken(settings, on_wait=on_wait):
         # A damaged warehouse is what a backup is for; one that somebody has open is not replaced under their hands.
         with suppress(WarehouseUnusable):
@@ -99,7 +99,7 @@ def restore(settings: Settings, folder: Path, on_wait: Callable[[], None]) -> Pa
                 _copy(folder / name, draft / name)
                 if _digest(draft / name) != digest:
                     raise BackupUnusable(f"{name} of {folder} changed while it was copied: try again.")
-            has_old = _move_aside(settings, aside)
+            aside = _move_aside(settings)
             for child in (draft / _STATE).iterdir():
                 os.rename(child, state / child.name)
             # Last: a restore that is cut off before leaves no warehouse, and can be done again.
@@ -110,7 +110,7 @@ def restore(settings: Settings, folder: Path, on_wait: Callable[[], None]) -> Pa
             ) from None
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-    return aside if has_old else None
+    return aside
 
 
 def _state_files(settings: Settings) -> Iterator[Path]:
@@ -121,21 +121,22 @@ def _state_files(settings: Settings) -> Iterator[Path]:
             yield file
 
 
-def _move_aside(settings: Settings, aside: Path) -> bool:
+def _move_aside(settings: Settings) -> Path | None:
     """The state first and the warehouse last. The lock stays where it is, since this process holds it."""
     path, state = settings.warehouse_path, settings.state_path
-    kept = {telling.folder(settings)}
-    old = [child for child in state.iterdir() if child.suffix != ".lock" and child not in kept]
+    told = telling.folder(settings)
+    old = [child for child in state.iterdir() if child.suffix != ".lock" and child != told]
     log = path.with_name(f"{path.name}.wal")
     present = [file for file in (log, path) if file.exists()]
     if not old and not present:
-        return False
-    (aside / _STATE).mkdir(parents=True, mode=0o700)
+        return None
+    aside = Path(tempfile.mkdtemp(prefix=f"{path.name}.before-{_now()}-", dir=path.parent))
+    (aside / _STATE).mkdir()
     for child in old:
         os.rename(child, aside / _STATE / child.name)
     for file in present:
         os.rename(file, aside / file.name)
-    return True
+    return aside
 
 
 def _checked(folder: Path) -> dict[str, str]:
@@ -168,6 +169,10 @@ def _checked(folder: Path) -> dict[str, str]:
     if not found or not found[0]:
         raise BackupUnusable(f"{folder / _WAREHOUSE} is no warehouse of tieout: take another backup.")
     return files
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
-from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from ingestion.settings import Organization, Settings
 from orchestration.alerts.attempts import Attempt, last_attempt
@@ -17,12 +17,15 @@ from orchestration.assets.publish import PUBLISHED
 from orchestration.failures import EVENTS, failures
 from orchestration.labels import event_type_labels
 from orchestration.published import NothingPublished, reading, rows
+from orchestration.resources import RunOptions
 
 STALE_AFTER = timedelta(hours=48)
 """How long ago the last complete read of a resource may have ended."""
 
 _PRODUCTS = {"raise": "Raise", "crm_plus": "CRM+"}
 _EVERYTHING = "all organizations"
+_READ = "raw_"
+_READABLE = "the readers' file"
 _RUNS = 100
 _ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
 _WITHOUT_A_WORD = "It ended without a word: its process was killed, or could not start."
@@ -37,15 +40,17 @@ def observe(settings: Settings, instance: DagsterInstance, checks: Collection[dg
         Topic.PUBLISHING: _publishing(instance, ended, settings.published_path),
     }
     if checks is not None:
-        partitions = [None, *(organization.slug for organization in organizations or ())]
-        seen[Topic.CHECK] = dict(_checks(instance, checks, partitions))
-    try:
-        if organizations is not None:
-            seen[Topic.READING] = _readings(settings.published_path, organizations, settings.now())
-        seen[Topic.EXCEPTION] = _exceptions(settings.published_path)
-        seen[Topic.LABEL] = _labels(settings.published_path)
-    except NothingPublished:
-        pass
+        seen[Topic.CHECK] = dict(_checks(instance, checks))
+    if settings.published_path.exists():
+        try:
+            if organizations is not None:
+                seen[Topic.READING] = _readings(settings.published_path, organizations, settings.now())
+            seen[Topic.EXCEPTION] = _exceptions(settings.published_path)
+            seen[Topic.LABEL] = _labels(settings.published_path)
+            readable = Seen(WELL, "The readers' file can be read.")
+        except NothingPublished as error:
+            readable = Seen(BAD, str(error))
+        seen[Topic.PUBLISHING] = {**seen[Topic.PUBLISHING], _READABLE: readable}
     return seen
 
 
@@ -64,8 +69,8 @@ def _runs(instance: DagsterInstance, ended: Collection[RunRecord], attempt: Atte
 
 
 def _scope(run: DagsterRun) -> str:
-    options = run.run_config.get("resources", {}).get("options", {}).get("config", {})
-    return run.tags.get("dagster/partition") or options.get("organization") or _EVERYTHING
+    options = RunOptions(**run.run_config.get("resources", {}).get("options", {}).get("config", {}))
+    return run.tags.get(PARTITION_NAME_TAG) or options.organization or _EVERYTHING
 
 
 def _as_whole(whole: Seen) -> Seen:
@@ -103,18 +108,20 @@ def _file(published: Path) -> str:
     return f"The readers' file is that of {_instant(made)}."
 
 
-def _checks(
-    instance: DagsterInstance, keys: Collection[dg.AssetCheckKey], partitions: Collection[str | None]
-) -> Iterator[tuple[str, Seen]]:
-    storage = instance.event_log_storage
-    for partition in partitions:
-        latest = storage.get_latest_asset_check_execution_by_key(list(keys), PartitionKeyFilter(key=partition))
-        for key, record in latest.items():
-            # The query takes the names and the assets of the keys each by itself.
-            if key in keys:
-                name = f"{key.asset_key.to_user_string()}: {key.name}"
-                name = f"{partition}: {name}" if partition else name
-                yield name, _check(name, record)
+def _checks(instance: DagsterInstance, keys: Collection[dg.AssetCheckKey]) -> Iterator[tuple[str, Seen]]:
+    is_whole: dict[str, bool] = {}
+    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
+    for key, record in latest.items():
+        # The query takes the names and the assets of the keys each by itself.
+        if key not in keys:
+            continue
+        if record.run_id not in is_whole:
+            run = instance.get_run_by_id(record.run_id)
+            is_whole[record.run_id] = run is None or _scope(run) == _EVERYTHING
+        name = f"{key.asset_key.to_user_string()}: {key.name}"
+        # A run of one organization reads that alone, and says nothing of the others; dbt tests them all.
+        is_judged = is_whole[record.run_id] or not key.asset_key.path[0].startswith(_READ)
+        yield name, _check(name, record) if is_judged else Seen(UNKNOWN, name)
 
 
 def _check(name: str, record: AssetCheckExecutionRecord) -> Seen:

@@ -7,7 +7,7 @@ import logging
 import socketserver
 import threading
 from collections.abc import Iterator
-from email import message_from_string, policy
+from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def test_the_address_shows_nowhere(
         send("t", "text", alert_webhook_url=f"http://127.0.0.1:{unused_tcp_port}{PATH}")
     assert caught.value.__suppress_context__
     assert "cannot be reached" in str(caught.value)
-    told = [record.getMessage() for record in caplog.records]
+    told = [record.getMessage() for record in caplog.records if record.name != "werkzeug"]
     assert told, "there is a log to look into"
     assert "marked-path" not in " ".join([*told, str(caught.value)])
 
@@ -107,8 +107,8 @@ class _MailSession(socketserver.StreamRequestHandler):
             word = line.split()[0].upper()
             if word == "DATA":
                 self._say("354 go on")
-                text = "".join(iter(lambda: self.rfile.readline().decode(), ".\r\n"))
-                self.server.mails.append(message_from_string(text, policy=policy.default))  # type: ignore[arg-type]
+                mail = b"".join(iter(self.rfile.readline, b".\r\n"))
+                self.server.mails.append(message_from_bytes(mail, policy=policy.default))  # type: ignore[arg-type]
                 self._say("250 taken")
             elif word == "QUIT":
                 self._say("221 bye")

@@ -16,9 +16,10 @@ from orchestration.alerts.attempts import note_attempt
 from orchestration.alerts.changes import BAD, UNKNOWN, WELL, Seen, Topic, due
 from orchestration.assets.ingest import READ_COMPLETELY
 from orchestration.instance import open_instance
+from tests.unit.orchestration.test_instance import dead_process, started_run
+from tests.unit.orchestration.test_labels import MARTS as LABELS
 
 MARTS = """
-CREATE SCHEMA marts;
 CREATE TABLE marts.load_audit AS SELECT * FROM (VALUES
     ('river', 'raise', 'gifts', true, TIMESTAMPTZ '2026-03-01 06:00:00+00'),
     ('river', 'raise', 'gifts', false, TIMESTAMPTZ '2026-03-04 06:00:00+00'),
@@ -41,7 +42,7 @@ CREATE TABLE marts.recon_exceptions AS SELECT * FROM (VALUES
     exception_id, reopened_count, organization, entity, code, raise_id, crm_id, amount_at_stake, state, severity
 );
 CREATE TABLE marts.recon_gifts AS SELECT * FROM (VALUES
-    ('river', 4711, NULL::BIGINT, NULL, 'USD', NULL), ('river', NULL, 4712, NULL, NULL, 'EUR')
+    ('river', 4711, NULL::BIGINT, NULL::VARCHAR, 'USD', NULL), ('river', NULL, 4712, NULL, NULL, 'EUR')
 ) AS t(organization, raise_id, crm_id, compared_currency, raise_currency, crm_currency);
 CREATE TABLE marts.recurring_gifts AS SELECT 'river' AS organization, 1::BIGINT AS raise_id, 'USD' AS currency;
 """
@@ -74,6 +75,7 @@ def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
 @pytest.fixture
 def published(settings: Settings) -> Path:
     with duckdb.connect(str(settings.published_path)) as connection:
+        connection.execute(LABELS)
         connection.execute(MARTS)
     return settings.published_path
 
@@ -146,19 +148,26 @@ def test_a_check_that_fails_and_passes(settings: Settings, instance: dg.DagsterI
     assert look(settings, instance, CHECK)[Topic.CHECK]["gifts: counts"].mark is WELL
 
 
-def test_each_organization_has_checks_of_its_own(settings: Settings, instance: dg.DagsterInstance) -> None:
-    partitions = dg.StaticPartitionsDefinition(["river", "brook"])
+def test_a_run_of_one_organization_does_not_judge_what_all_were_read(
+    settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    def read(passed: bool, **tags: str) -> None:
+        @dg.asset(key=["raw_raise", "gifts"], check_specs=[dg.AssetCheckSpec("counts", asset=["raw_raise", "gifts"])])
+        def gifts():
+            yield dg.MaterializeResult(check_results=[dg.AssetCheckResult(check_name="counts", passed=passed)])
 
-    @dg.asset(
-        partitions_def=partitions, check_specs=[dg.AssetCheckSpec("counts", asset="gifts", partitions_def=partitions)]
-    )
-    def gifts(context: dg.AssetExecutionContext):
-        passed = context.partition_key == "brook"
-        yield dg.MaterializeResult(check_results=[dg.AssetCheckResult(check_name="counts", passed=passed)])
+        dg.materialize([gifts], instance=instance, tags=tags)
 
-    for organization in ("river", "brook"):
-        dg.materialize([gifts], instance=instance, partition_key=organization)
-    assert look(settings, instance, CHECK)[Topic.CHECK]["river: gifts: counts"].mark == BAD
+    def mark() -> str | None:
+        key = dg.AssetCheckKey(dg.AssetKey(["raw_raise", "gifts"]), "counts")
+        return look(settings, instance, key)[Topic.CHECK]["raw_raise/gifts: counts"].mark
+
+    read(False)
+    assert mark() == BAD
+    read(True, **{"dagster/partition": "river"})
+    assert mark() == UNKNOWN
+    read(True)
+    assert mark() is WELL
 
 
 def test_a_failure_before_dagster_counts_until_a_later_run(settings: Settings, instance: dg.DagsterInstance) -> None:
@@ -205,6 +214,21 @@ def test_exceptions_without_ids_or_names(settings: Settings, instance: dg.Dagste
     assert "471" not in message.text
 
 
+def test_labels(settings: Settings, instance: dg.DagsterInstance, published: Path) -> None:
+    found = look(settings, instance)[Topic.LABEL]
+    assert found["river/11"] == Seen(
+        "contradicted: Donor updated", "river: 11 is called “Donor updated” (contradicted)"
+    )
+    assert "river/12" not in found, "never observed"
+
+
+def test_a_readers_file_that_cannot_be_read_is_told(settings: Settings, instance: dg.DagsterInstance) -> None:
+    settings.published_path.write_text("not a database")
+    seen = look(settings, instance)[Topic.PUBLISHING]["the readers' file"]
+    assert seen.mark == BAD
+    assert "cannot be read" in seen.text
+
+
 def test_no_readers_file_says_nothing_of_data(settings: Settings, instance: dg.DagsterInstance) -> None:
     assert not {Topic.READING, Topic.EXCEPTION, Topic.LABEL} & look(settings, instance).keys()
 
@@ -212,8 +236,6 @@ def test_no_readers_file_says_nothing_of_data(settings: Settings, instance: dg.D
 def test_the_sensor_tells_of_a_dead_run_and_only_once(
     settings: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, httpserver
 ) -> None:
-    from tests.unit.orchestration.test_instance import dead_process, started_run
-
     httpserver.expect_request("/hook").respond_with_data("ok")
     monkeypatch.setenv("ALERT_WEBHOOK_URL", httpserver.url_for("/hook"))
     started_run(instance, dead_process())
