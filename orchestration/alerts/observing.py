@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
@@ -69,7 +70,8 @@ def _runs(instance: DagsterInstance, ended: Collection[RunRecord], attempt: Atte
 
 
 def _scope(run: DagsterRun) -> str:
-    options = RunOptions(**run.run_config.get("resources", {}).get("options", {}).get("config", {}))
+    config: Any = run.run_config
+    options = RunOptions(**config.get("resources", {}).get("options", {}).get("config", {}))
     return run.tags.get(PARTITION_NAME_TAG) or options.organization or _EVERYTHING
 
 
