@@ -187,7 +187,7 @@ def _exceptions(published: Path) -> dict[str, Seen]:
                 AND (gifts.raise_id = open.raise_id OR (open.raise_id IS NULL AND gifts.crm_id = open.crm_id))
             LEFT JOIN marts.recurring_gifts AS schedules
                 ON open.entity = 'recurring_gift' AND schedules.organization = open.organization
-                AND schedules.raise_id = open.raise_id
+                AND schedules.recurring_gift_id = open.raise_id
             WHERE open.state = 'open' AND open.severity = 'error'
             """,
         )

@@ -102,6 +102,7 @@ def holder(place: Workplace) -> Iterator[Callable[[], subprocess.Popen[str]]]:
         process.communicate()
 
 
+@pytest.mark.timeout(1800)
 def test_bad_days(
     place: Workplace, sandbox: Handle, receiver: Receiver, holder: Callable[[], subprocess.Popen[str]]
 ) -> None:
@@ -144,11 +145,11 @@ def test_bad_days(
     assert {"Runs succeed again", "The readers' file is up to date again"} <= set(recovered)
 
     # The APIs have a bad day.
-    sandbox.set_faults(raise_5xx=0.3, crm_plus_5xx=0.3, dropped_connections=0.1, cut_bodies=0.1)
+    faults = {"raise_5xx": 0.3, "crm_plus_5xx": 0.3, "dropped_connections": 0.1, "cut_bodies": 0.1, "html_200": 0.3}
+    sandbox.set_faults(faults)
     place.tieout("run", "--only", "ingest")
-    sandbox.set_faults(raise_5xx=False, crm_plus_5xx=False, dropped_connections=False, cut_bodies=False, html_200=1.0)
-    place.tieout("run", "--only", "ingest")
-    sandbox.set_faults(html_200=False)
+    place.tieout("run", "--only", "ingest", CRM_PLUS_API_KEY=WRONG)
+    sandbox.set_faults(dict.fromkeys(faults, False))
     assert "A run failed" in titles(receiver.new())
 
     tested = place.tieout("doctor", "--send-test-alert")

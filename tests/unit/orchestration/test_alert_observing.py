@@ -44,7 +44,7 @@ CREATE TABLE marts.recon_exceptions AS SELECT * FROM (VALUES
 CREATE TABLE marts.recon_gifts AS SELECT * FROM (VALUES
     ('river', 4711, NULL::BIGINT, NULL::VARCHAR, 'USD', NULL), ('river', NULL, 4712, NULL, NULL, 'EUR')
 ) AS t(organization, raise_id, crm_id, compared_currency, raise_currency, crm_currency);
-CREATE TABLE marts.recurring_gifts AS SELECT 'river' AS organization, 1::BIGINT AS raise_id, 'USD' AS currency;
+CREATE TABLE marts.recurring_gifts AS SELECT 'river' AS organization, 1::BIGINT AS recurring_gift_id, 'USD' AS currency;
 """
 
 
