@@ -22,10 +22,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from ingestion.errors import SettingsError
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_MAIL_ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
 
 
 def is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
+    return is_loopback_host(urlsplit(url).hostname or "")
+
+
+def is_loopback_host(host: str) -> bool:
     if host == "localhost":
         return True
     try:
@@ -78,6 +82,28 @@ def _secret(value: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[!-~]+", trimmed):
         raise ValueError("holds a blank or another character that no credential has: copy it again, and it alone")
     return SecretStr(trimmed)
+
+
+def _alert_url(value: SecretStr) -> SecretStr:
+    """As a base URL, but for its path and query, which are the credential."""
+    url = _secret(value).get_secret_value()
+    try:
+        parts = urlsplit(url)
+        is_address = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or parts.username or parts.password:
+        raise ValueError("must look like https://host/path")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
+        raise ValueError("must start with https:// (plain http only for a loopback address): its path is a credential")
+    return SecretStr(url)
+
+
+def _addresses(value: str) -> str:
+    addresses = [address.strip() for address in value.split(",")]
+    if not all(_MAIL_ADDRESS.fullmatch(address) for address in addresses):
+        raise ValueError("must be mail addresses, separated by commas")
+    return ", ".join(addresses)
 
 
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
@@ -171,7 +197,13 @@ class Settings(BaseSettings):
     """How many new or changed rows are loaded at a time; a reading that is killed goes on behind the last ones."""
     webhook_payloads_per_run: int = Field(200, ge=0)
     """How many payloads of webhook deliveries a run asks for, of each organization: each costs a request."""
-    alert_webhook_url: SecretStr | None = None
+    alert_webhook_url: Annotated[SecretStr, AfterValidator(_alert_url)] | None = None
+    alert_email_to: Annotated[str, AfterValidator(_addresses)] | None = None
+    alert_email_from: Annotated[str, AfterValidator(_addresses)] | None = None
+    alert_smtp_host: str | None = None
+    alert_smtp_port: int = Field(587, ge=1, le=65535)
+    alert_smtp_user: str | None = None
+    alert_smtp_password: SecretStr | None = None
     tieout_now: Annotated[datetime, AfterValidator(_aware)] | None = None
     pii_mode: PiiMode = PiiMode.KEEP
     pii_salt: SecretStr | None = None
@@ -183,6 +215,14 @@ class Settings(BaseSettings):
             self.__dict__[name] = Path(os.path.abspath(Path(getattr(self, name)).expanduser()))
         if self.warehouse_path == self.published_path:
             raise ValueError("PUBLISHED_PATH must be another file than WAREHOUSE_PATH")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_mail_settings(self) -> Self:
+        if self.alert_email_to and not (self.alert_email_from and self.alert_smtp_host):
+            raise ValueError("ALERT_EMAIL_TO needs ALERT_EMAIL_FROM and ALERT_SMTP_HOST")
+        if (self.alert_smtp_user is None) != (self.alert_smtp_password is None):
+            raise ValueError("ALERT_SMTP_USER and ALERT_SMTP_PASSWORD belong together: set both, or neither")
         return self
 
     @cached_property
@@ -199,6 +239,22 @@ class Settings(BaseSettings):
             if mistaken := organization.mistaken():
                 raise SettingsError(mistaken)
         return organizations
+
+    def organizations_or_none(self) -> tuple[Organization, ...] | None:
+        """The same where what is wrong with them is told elsewhere."""
+        try:
+            return self.organizations
+        except SettingsError:
+            return None
+
+    def secrets(self) -> tuple[str, ...]:
+        """Everything that must never show, the longest first, so that none leaves a rest of another."""
+        own = (self.raise_api_token, self.crm_plus_api_key, self.alert_webhook_url, self.alert_smtp_password)
+        secrets = [*own, self.pii_salt]
+        for organization in self.organizations_or_none() or ():
+            secrets += [organization.raise_api_token, organization.crm_plus_api_key]
+        values = {secret.get_secret_value() for secret in secrets if secret}
+        return tuple(sorted(values - {""}, key=len, reverse=True))
 
     @property
     def state_path(self) -> Path:

@@ -12,6 +12,7 @@ from orchestration.jobs import reconcile
 from orchestration.resources import Loader, RunOptions, Transformer, Turn
 from orchestration.rules import MART_RULES
 from orchestration.schedules import timetable
+from orchestration.sensors import alerts
 
 _transform = transform_assets(dbt.prepared_manifest())
 
@@ -25,6 +26,7 @@ defs = dg.Definitions(
     asset_checks=[verdict_checks(MART_RULES)],
     jobs=[reconcile],
     schedules=timetable().schedules,
+    sensors=[alerts],
     resources={
         "loader": Loader(),
         "options": RunOptions(),

@@ -36,10 +36,12 @@ from ingestion.settings import (
     variable,
 )
 from orchestration import turn
+from orchestration.alerts.channels import AlertNotSent, channels
 from orchestration.home import VARIABLE, home
 from orchestration.published import NothingPublished, reading
 
-_PREFIXES = ("RAISE_", "CRM_PLUS_", "TIEOUT_", "WAREHOUSE_", "PUBLISHED_", "ORGANIZATION")
+_PREFIXES = ("ALERT_", "RAISE_", "CRM_PLUS_", "TIEOUT_", "WAREHOUSE_", "PUBLISHED_", "ORGANIZATION")
+_TEST_ALERT = "tieout: a test alert"
 _MEGABYTE = 1_000_000
 _SPARE_MEGABYTES = 500
 _ADVISED_PER_SECOND = 1
@@ -78,7 +80,7 @@ class _Api:
     skew: timedelta | None = None
 
 
-def examine(settings: Settings, patience: Patience = _PATIENCE) -> Iterator[Finding]:
+def examine(settings: Settings, patience: Patience = _PATIENCE, *, send_test_alert: bool = False) -> Iterator[Finding]:
     """Looks at everything, one finding after the other. The settings themselves are taken to be right."""
     organizations = settings.organizations
     names = ", ".join(organization.slug for organization in organizations)
@@ -86,6 +88,7 @@ def examine(settings: Settings, patience: Patience = _PATIENCE) -> Iterator[Find
     yield from _misspelled(settings)
     yield from _odd_settings(settings)
     yield from _schedules()
+    yield from _alerts(settings, send_test_alert)
     yield from _files(settings)
     skews: list[timedelta] = []
     for organization in organizations:
@@ -144,6 +147,22 @@ def _schedules() -> Iterator[Finding]:
     for schedule in on:
         text = f"the {schedule.name} schedule {schedule.cron_schedule!r}, in {found.time_zone}, while `tieout dev` runs"
         yield Finding(Verdict.OK, "settings", text)
+
+
+def _alerts(settings: Settings, send: bool) -> Iterator[Finding]:
+    found = channels(settings)
+    if not found:
+        text = "Nobody is told when a run fails: set ALERT_WEBHOOK_URL or ALERT_EMAIL_TO."
+        yield Finding(Verdict.WRONG if send else Verdict.OK, "alerts", text)
+    for channel in found:
+        if not send:
+            yield Finding(Verdict.OK, "alerts", f"go to {channel.about}; --send-test-alert tries it")
+            continue
+        try:
+            channel.send(_TEST_ALERT, f"{_TEST_ALERT}: nothing is wrong, and nothing is to be done.")
+            yield Finding(Verdict.OK, "alerts", f"{channel.about} took a test alert")
+        except AlertNotSent as error:
+            yield Finding(Verdict.WRONG, "alerts", str(error))
 
 
 def _files(settings: Settings) -> Iterator[Finding]:

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import dagster as dg
-from dagster import DagsterEvent, DagsterEventType, ExecuteInProcessResult
 
-from orchestration.assets.ingest import READ_COMPLETELY
 from orchestration.definitions import defs
+from orchestration.failures import failures
 from orchestration.instance import bury_dead_runs, open_instance, run_tags
 from orchestration.jobs import QUIET, reconcile
 from orchestration.scope import Part
@@ -32,7 +31,7 @@ def execute(*, organization: str | None = None, full: bool = False, only: Part |
             tags=run_tags(),
             raise_on_error=False,
         )
-    return Finished(result.run_id, result.success, tuple(dict.fromkeys(_errors(result))))
+    return Finished(result.run_id, result.success, failures(result.all_events))
 
 
 def _run_config(organization: str | None, full: bool, only: Part | None) -> dict[str, object]:
@@ -47,25 +46,3 @@ def _assets(only: Part | None) -> list[dg.AssetKey] | None:
     graph = defs.resolve_asset_graph()
     raw = {key for key in graph.materializable_asset_keys if key.path[0].startswith("raw_")}
     return sorted(raw if only is Part.INGEST else graph.materializable_asset_keys - raw)
-
-
-def _errors(result: ExecuteInProcessResult) -> list[str]:
-    failures = [error for event in result.all_events if (error := _step_error(event))]
-    unread = [
-        check.description
-        for check in result.get_asset_check_evaluations()
-        if check.check_name == READ_COMPLETELY and check.severity is dg.AssetCheckSeverity.ERROR and check.description
-    ]
-    return [*failures, *unread]
-
-
-def _step_error(event: DagsterEvent) -> str | None:
-    if event.event_type is not DagsterEventType.STEP_FAILURE:
-        return None
-    failure = event.step_failure_data
-    if failure.user_failure_data and failure.user_failure_data.description:
-        return failure.user_failure_data.description
-    cause = failure.error
-    while cause and cause.cause:
-        cause = cause.cause
-    return f"{event.step_key}: {cause.message.strip().splitlines()[0]}" if cause else f"{event.step_key} failed."

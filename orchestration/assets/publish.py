@@ -12,12 +12,15 @@ from orchestration.publishing import SCHEMA, publish
 from orchestration.resources import Turn
 from orchestration.rules import freshness_policy
 
+PUBLISHED = dg.AssetKey("published")
+
 
 def published_asset(transform: dg.AssetsDefinition) -> dg.AssetsDefinition:
     """Written only when everything before it is good: a failed run leaves the last good file."""
     marts: Sequence[dg.AssetKey] = sorted(key for key in transform.keys if key.path[0] == SCHEMA)
 
     @dg.asset(
+        key=PUBLISHED,
         deps=marts,
         pool=WAREHOUSE_POOL,
         group_name="published",

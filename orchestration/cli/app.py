@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ingestion.errors import SettingsError, TieoutError
-from orchestration.cli import demo, dev, doctor, exceptions, labels, run, sandbox, summary
+from orchestration.cli import backup, demo, dev, doctor, exceptions, labels, run, sandbox, summary
 from orchestration.cli.terminal import say_error
 
 FAILED, WRONG_USAGE = 1, 2
@@ -29,6 +29,8 @@ for command in (
     summary.summary,
     exceptions.exceptions,
     labels.labels,
+    backup.backup,
+    backup.restore,
     sandbox.sandbox,
     demo.demo,
     dev.dev,

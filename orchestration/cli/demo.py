@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from ingestion.settings import Settings, load_settings
-from orchestration.cli.run import RunFailed, execute_shown
+from orchestration.cli.alerting import RunFailed
+from orchestration.cli.run import execute_shown
 from orchestration.cli.summary import show
 from orchestration.cli.terminal import terminal
 

@@ -1,5 +1,7 @@
 """`tieout doctor`."""
 
+from typing import Annotated
+
 import typer
 from rich.text import Text
 
@@ -10,7 +12,11 @@ _STYLES = {"ok": "green", "note": "yellow", "wrong": "red"}
 _FAILED, _WRONG_SETTINGS = 1, 2
 
 
-def doctor() -> None:
+def doctor(
+    send_test_alert: Annotated[
+        bool, typer.Option("--send-test-alert", help="Send an alert that says that it is a test.")
+    ] = False,
+) -> None:
     """Check settings, credentials, limits, files and clock; say what is wrong and how to mend it."""
     from orchestration.doctor import Finding, Verdict, examine
 
@@ -25,7 +31,7 @@ def doctor() -> None:
             say(Finding(Verdict.WRONG, "settings", line))
         raise typer.Exit(_WRONG_SETTINGS)
     is_well = True
-    for finding in examine(load_settings()):
+    for finding in examine(load_settings(), send_test_alert=send_test_alert):
         say(finding)
         is_well &= finding.verdict is not Verdict.WRONG
     if not is_well:

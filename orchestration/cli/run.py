@@ -13,6 +13,7 @@ from ingestion import warehouse
 from ingestion.errors import TieoutError, WarehouseLocked
 from ingestion.settings import Settings, load_settings
 from orchestration import turn
+from orchestration.cli.alerting import RunFailed, told_at_the_end
 from orchestration.cli.summary import show
 from orchestration.cli.terminal import chatter_kept_in, terminal
 from orchestration.cli.watch import watching
@@ -33,10 +34,6 @@ class Threshold(StrEnum):
         return {Threshold.ERROR: ("error",), Threshold.WARN: ("error", "warn"), Threshold.NEVER: ()}[self]
 
 
-class RunFailed(TieoutError):
-    """The run, or a part of it, did not do its work."""
-
-
 class ExceptionsOpen(TieoutError):
     """The run did its work and found what it was asked to fail on."""
 
@@ -55,7 +52,8 @@ def run(
 ) -> None:
     """Read both APIs, transform, check and publish; then print the summary."""
     settings = load_settings()
-    errors = execute_shown(settings, organization=organization, full=full, only=only, wait=not no_wait)
+    with told_at_the_end(settings, organization):
+        errors = execute_shown(settings, organization=organization, full=full, only=only, wait=not no_wait)
     if only is not Part.INGEST:
         show(settings, terminal())
     if errors:

@@ -22,9 +22,17 @@ def terminal() -> Console:
 
 def say_error(message: str) -> None:
     """One line on stderr."""
+    _say(("Error: ", "bold red"), message)
+
+
+def say_warning(message: str) -> None:
+    """The same for what does not fail the command."""
+    _say(("Warning: ", "bold yellow"), message)
+
+
+def _say(head: tuple[str, str], message: str) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    line = " ".join(message.split())
-    console.print(Text.assemble(("Error: ", "bold red"), line))
+    console.print(Text.assemble(head, " ".join(message.split())))
 
 
 def table(title: str, *, heading: bool = True) -> Table:

@@ -29,7 +29,7 @@ def usage_of(command: str) -> str:
 
 
 def options(command: typer.main.TyperCommand) -> set[str]:
-    return {max(parameter.opts, key=len) for parameter in command.params}
+    return {max(parameter.opts, key=len) for parameter in command.params if parameter.param_type_name == "option"}
 
 
 COMMANDS = typer.main.get_command(app)

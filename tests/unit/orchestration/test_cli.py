@@ -9,7 +9,18 @@ from pathlib import Path
 import duckdb
 import pytest
 
-COMMANDS = ["run", "doctor", "summary", "exceptions", "labels", "sandbox", "demo", "dev"]
+COMMANDS = [
+    "run",
+    "doctor",
+    "summary",
+    "exceptions",
+    "labels",
+    "backup",
+    "restore",
+    "sandbox",
+    "demo",
+    "dev",
+]
 
 
 @pytest.fixture

@@ -1,0 +1,37 @@
+"""What went wrong in a run, by its events, one line each."""
+
+from collections.abc import Iterable
+
+from dagster import AssetCheckEvaluation, AssetCheckSeverity, DagsterEvent, DagsterEventType
+
+from orchestration.assets.ingest import READ_COMPLETELY
+
+EVENTS = {DagsterEventType.STEP_FAILURE, DagsterEventType.ASSET_CHECK_EVALUATION}
+"""The events that can tell."""
+
+
+def failures(events: Iterable[DagsterEvent], *, only_ours: bool = False) -> tuple[str, ...]:
+    """Without repetition. `only_ours`: of another error only its kind is told, for its text may hold anything."""
+    return tuple(dict.fromkeys(line for event in events if (line := _failure(event, only_ours))))
+
+
+def _failure(event: DagsterEvent, only_ours: bool) -> str | None:
+    if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
+        return _unread(event.asset_check_evaluation_data)
+    if event.event_type is not DagsterEventType.STEP_FAILURE:
+        return None
+    failure = event.step_failure_data
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return failure.user_failure_data.description
+    cause = failure.error
+    while cause and cause.cause:
+        cause = cause.cause
+    if not cause:
+        return f"{event.step_key} failed."
+    said = cause.cls_name if only_ours else cause.message.strip().splitlines()[0]
+    return f"{event.step_key}: {said}"
+
+
+def _unread(check: AssetCheckEvaluation) -> str | None:
+    is_fault = check.check_name == READ_COMPLETELY and check.severity is AssetCheckSeverity.ERROR and not check.passed
+    return check.description if is_fault else None
