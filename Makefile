@@ -49,8 +49,8 @@ snapshot: $(INSTALLED) ## Keep what Dagster is told now as what is meant
 	$(BIN)/python -m tests.definitions_snapshot > tests/contract/definitions.new
 	mv tests/contract/definitions.new tests/contract/definitions.txt
 
-mutants: $(INSTALLED) ## Do the unit tests notice when a rule of the reconciliation is wrong?
-	$(BIN)/python -m tests.mutation
+mutants: $(INSTALLED) ## Do the unit tests notice when a rule of the warehouse is wrong? Writes docs/mutants.md
+	$(BIN)/python -m tests.mutation --write
 
 bench: $(INSTALLED) ## Measure a large organization
 	$(BIN)/python -m tests.bench

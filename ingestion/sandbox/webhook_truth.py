@@ -174,7 +174,7 @@ def coverage(world: World) -> list[dict[str, Any]]:
 def switches(world: World) -> dict[tuple[int, int], bool]:
     """What campaign events tell: by campaign and modification, whether new gifts were synced from then on."""
     told: dict[tuple[int, int], bool] = {}
-    seen = set()
+    seen: set[tuple[int, int | None, bool | None]] = set()
     for row in sorted(logged(world), key=lambda row: (_logged_at(row), row.id)):
         if row.event_type not in CAMPAIGN_EVENTS or not _may_be_read(world, row):
             continue
