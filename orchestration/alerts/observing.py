@@ -20,9 +20,6 @@ from orchestration.labels import event_type_labels
 from orchestration.published import NothingPublished, reading, rows
 from orchestration.resources import RunOptions
 
-STALE_AFTER = timedelta(hours=48)
-"""How long ago the last complete read of a resource may have ended."""
-
 _PRODUCTS = {"raise": "Raise", "crm_plus": "CRM+"}
 _EVERYTHING = "all organizations"
 _READ = "raw_"
@@ -142,8 +139,8 @@ def _check(name: str, record: AssetCheckExecutionRecord) -> Seen:
 
 def _readings(published: Path, organizations: Collection[Organization], now: datetime) -> dict[str, Seen]:
     """The resource of each side whose last complete read is the oldest. One that never was complete fails a check."""
-    sides = {(o.slug, "raise") for o in organizations}
-    sides |= {(o.slug, "crm_plus") for o in organizations if o.crm_plus_api_key}
+    stale_after = {(o.slug, "raise"): timedelta(hours=o.stale_after_hours) for o in organizations}
+    stale_after |= {(o.slug, "crm_plus"): stale_after[o.slug, "raise"] for o in organizations if o.crm_plus_api_key}
     with reading(published) as connection:
         found = rows(
             connection,
@@ -162,9 +159,9 @@ def _readings(published: Path, organizations: Collection[Organization], now: dat
         )
     seen = {}
     for organization, source, resource, at in found:
-        if (organization, source) in sides:
+        if (organization, source) in stale_after:
             side = f"{organization}: {_PRODUCTS[source]}"
-            is_stale = now - at > STALE_AFTER
+            is_stale = now - at > stale_after[organization, source]
             text = f"{side}: {resource} were last read completely on {_instant(at)}"
             seen[side] = Seen(BAD if is_stale else WELL, text)
     return seen

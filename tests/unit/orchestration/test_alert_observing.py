@@ -204,6 +204,14 @@ def test_stale_sides(settings: Settings, instance: dg.DagsterInstance, published
     assert len(found) == 2, "no organization that the settings do not name"
 
 
+@pytest.mark.parametrize(("hours", "mark"), [(72, BAD), (73, WELL)])
+def test_stale_by_the_threshold_of_the_settings(
+    settings: Settings, instance: dg.DagsterInstance, published: Path, hours: int, mark: str | None
+) -> None:
+    found = look(settings.model_copy(update={"stale_after_hours": hours}), instance)[Topic.READING]
+    assert found["river: Raise"].mark is mark
+
+
 def test_exceptions_without_ids_or_names(settings: Settings, instance: dg.DagsterInstance, published: Path) -> None:
     (message,) = [m for m in due({}, look(settings, instance)) if m.topic is Topic.EXCEPTION]
     assert sorted(message.lines) == [
