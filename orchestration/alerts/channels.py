@@ -76,7 +76,7 @@ def _post(url: str, text: str) -> None:
                 # https://docs.slack.dev/messaging/formatting-message-text: what Slack reads as its own.
                 escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
                 status = client.post(url, json={"text": escaped}).status_code
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             is_doubtful = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError))
             reason = f"cannot be reached ({type(error).__name__}): check the network and the proxy"
             raise _Transient(reason, is_doubtful) from None

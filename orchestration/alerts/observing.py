@@ -19,6 +19,7 @@ from orchestration.failures import EVENTS, failures
 from orchestration.labels import event_type_labels
 from orchestration.published import NothingPublished, reading, rows
 from orchestration.resources import RunOptions
+from orchestration.rules import READ_LATELY
 
 _PRODUCTS = {"raise": "Raise", "crm_plus": "CRM+"}
 _EVERYTHING = "all organizations"
@@ -111,8 +112,9 @@ def _checks(instance: DagsterInstance, keys: Collection[dg.AssetCheckKey]) -> It
     is_whole: dict[str, bool] = {}
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
     for key, record in latest.items():
-        # The query takes the names and the assets of the keys each by itself.
-        if key not in keys:
+        # The query takes the names and the assets of the keys each by itself. That a side is stale is told as that,
+        # also when no run came that could have checked it.
+        if key not in keys or key.name == READ_LATELY.name:
             continue
         if record.run_id not in is_whole:
             run = instance.get_run_by_id(record.run_id)
@@ -139,8 +141,8 @@ def _check(name: str, record: AssetCheckExecutionRecord) -> Seen:
 
 def _readings(published: Path, organizations: Collection[Organization], now: datetime) -> dict[str, Seen]:
     """The resource of each side whose last complete read is the oldest. One that never was complete fails a check."""
-    stale_after = {(o.slug, "raise"): timedelta(hours=o.stale_after_hours) for o in organizations}
-    stale_after |= {(o.slug, "crm_plus"): stale_after[o.slug, "raise"] for o in organizations if o.crm_plus_api_key}
+    sides = {(o.slug, "raise"): o.stale_after_hours for o in organizations}
+    sides |= {(o.slug, "crm_plus"): o.stale_after_hours for o in organizations if o.crm_plus_api_key}
     with reading(published) as connection:
         found = rows(
             connection,
@@ -159,9 +161,9 @@ def _readings(published: Path, organizations: Collection[Organization], now: dat
         )
     seen = {}
     for organization, source, resource, at in found:
-        if (organization, source) in stale_after:
+        if (organization, source) in sides:
             side = f"{organization}: {_PRODUCTS[source]}"
-            is_stale = now - at > stale_after[organization, source]
+            is_stale = now - at > timedelta(hours=sides[organization, source])
             text = f"{side}: {resource} were last read completely on {_instant(at)}"
             seen[side] = Seen(BAD if is_stale else WELL, text)
     return seen

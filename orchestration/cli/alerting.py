@@ -50,10 +50,14 @@ def _tell(settings: Settings, organization: str | None = None, error: str | None
     from orchestration.alerts.telling import folder, tell
     from orchestration.instance import open_instance
 
-    if error:
-        note_attempt(settings, organization, error)
-    with open_instance() as instance:
-        problems = tell(folder(settings), ways, lambda: observe(settings, instance, _checks()))
+    try:
+        if error:
+            note_attempt(settings, organization, error)
+        with open_instance() as instance:
+            problems = tell(folder(settings), ways, lambda: observe(settings, instance, _checks()))
+    except Exception as unexpected:
+        # Whatever becomes of the alerts, the run is what it is.
+        problems = [f"No alert is sent: unexpected {type(unexpected).__name__}. Report this as a bug."]
     for problem in problems:
         say_warning(problem)
 

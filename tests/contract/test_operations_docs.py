@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 from ingestion.errors import SettingsError, SourceError, TieoutError, WarehouseLocked, WarehouseUnusable
-from ingestion.settings import SCHEDULE, Settings
+from ingestion.settings import SCHEDULE_SETTINGS, Settings
 from orchestration.alerts.changes import Kind, Message, Topic
 from orchestration.cli.app import app
 from orchestration.dbt import TransformBroken, TransformFailed
@@ -89,7 +89,7 @@ def test_commands_files_and_settings_that_are_named_exist(text: str) -> None:
     assert [name for name in files if not name.startswith(".venv") and not (ROOT / name).exists()] == []
     links = re.findall(r"\]\(([^)#]+)", text)
     assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
-    known = {name.upper() for name in Settings.model_fields} | {SCHEDULE, "DAGSTER_HOME", "HOME"}
+    known = {name.upper() for name in Settings.model_fields} | {*SCHEDULE_SETTINGS, "DAGSTER_HOME", "HOME"}
     named = {name for piece in code for name in re.findall(r"\b(?:[A-Z]+_)+[A-Z]+\b", piece)}
     assert {name for name in named if not name.startswith("DAGSTER_PG_")} <= known
 

@@ -138,7 +138,9 @@ def test_bad_days(
     change(place, "ALTER TABLE raw_raise.webhook_logs RENAME TO hidden")
     (line,) = ended(place.tieout("run", "--only", "transform"), 1)
     assert "Error: dbt: " in line
-    assert titles(receiver.new()) == ["Nothing new was published"], "the failed run was told before"
+    blocked = titles(receiver.new())
+    assert "Nothing new was published" in blocked
+    assert "A run failed" not in blocked, "that was told before"
     change(place, "ALTER TABLE raw_raise.hidden RENAME TO webhook_logs")
     ended(place.tieout("run", "--only", "transform"), 0)
     recovered = titles(receiver.new())

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
 
 from ingestion.errors import SettingsError, WarehouseUnusable
@@ -48,6 +49,20 @@ def test_what_is_told_at_the_end(
         if end:
             raise end
     assert heard == told
+
+
+def test_alerts_that_break_fail_no_run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise ValueError("somebody@example.org")
+
+    monkeypatch.setattr("orchestration.instance.open_instance", broken)
+    with subject.told_at_the_end(
+        settings.model_copy(update={"alert_webhook_url": SecretStr("http://127.0.0.1:1/x")}), None
+    ):
+        pass
+    assert capsys.readouterr().err == "Warning: No alert is sent: unexpected ValueError. Report this as a bug.\n"
 
 
 def test_the_doctor_sends_only_when_asked(tmp_path: Path, httpserver: HTTPServer) -> None:

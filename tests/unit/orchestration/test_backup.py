@@ -17,6 +17,7 @@ from ingestion.errors import TieoutError, WarehouseLocked
 from ingestion.settings import Settings
 from orchestration import backup as subject
 from orchestration import turn
+from orchestration.cli import backup as commands
 
 
 @pytest.fixture
@@ -255,3 +256,14 @@ def test_a_backup_that_is_cut_off_leaves_nothing(
     assert not list((tmp_path / "backups").iterdir())
     with turn.taken(settings, on_wait=list, wait=False):
         pass
+
+
+def test_the_commands(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    commands.backup()
+    (folder,) = (settings.warehouse_path.parent / "backups").iterdir()
+    fill(settings, 2)
+    commands.restore(folder)
+    assert held(settings) == (1, "1", "1")
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"was copied to {folder}" in told
+    assert "What was there is in" in told
