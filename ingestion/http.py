@@ -133,6 +133,8 @@ class ReadClient:
         self._next_at = 0.0
         self._closed_until = 0.0
         self._is_throttled = False
+        # Who hangs up on everything from the start is not asked for each page of each resource.
+        self._has_answered = False
         self._budget: Budget | None = None
         self._skew: timedelta | None = None
         try:
@@ -232,7 +234,10 @@ class ReadClient:
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
             raise _TransientFault(SourceUnreachable(self.product, self._host, _reason(error))) from None
         except httpx.TransportError as error:
+            if not self._has_answered:
+                raise _TransientFault(SourceUnreachable(self.product, self._host, _reason(error))) from None
             raise _TransientFault(SourceBroken(self.product, path, _reason(error))) from None
+        self._has_answered = True
         self._budget = _budget(response) or self._budget
         self._skew = _skew(response) or self._skew
         if response.status_code == 429:

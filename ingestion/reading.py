@@ -95,6 +95,11 @@ class Reading:
                     " warehouse away, with its .state folder, and run again."
                 )
 
+    @property
+    def stopped_by(self) -> SourceError | None:
+        """What ended the reading of the whole source before its end."""
+        return self._stopped_by
+
     def begin_package(self) -> bool:
         """Prepares the next load package; False when everything is read. There is always a first one."""
         is_over = self.client is None or all(

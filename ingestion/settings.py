@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
@@ -172,10 +173,28 @@ class Organization(BaseModel):
         return None
 
 
-class Settings(BaseSettings):
-    """What `.env` and the environment say. Relative paths are relative to the current folder."""
+class Paths(BaseSettings):
+    """Where the files are: all that is needed to load what Dagster is to know. Relative to the current folder."""
 
     model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    warehouse_path: Path = Path("data/warehouse.duckdb")
+    published_path: Path = Path("data/published/tieout.duckdb")
+
+    @model_validator(mode="after")
+    def _absolute_paths(self) -> Self:
+        for name in ("warehouse_path", "published_path"):
+            self.__dict__[name] = Path(os.path.abspath(Path(getattr(self, name)).expanduser()))
+        return self
+
+    @property
+    def state_path(self) -> Path:
+        """The folder beside the warehouse file for what belongs to it: dlt's and dbt's working state."""
+        return self.warehouse_path.with_suffix(".state")
+
+
+class Settings(Paths):
+    """What `.env` and the environment say."""
 
     organization: Slug = "default"
     raise_base_url: BaseUrl = RAISE_BASE_URL
@@ -184,9 +203,6 @@ class Settings(BaseSettings):
     crm_plus_base_url: BaseUrl = CRM_PLUS_BASE_URL
     crm_plus_api_key: Secret | None = None
     organizations_file: Path | None = None
-
-    warehouse_path: Path = Path("data/warehouse.duckdb")
-    published_path: Path = Path("data/published/tieout.duckdb")
 
     raise_requests_per_second: float = Field(1.0, ge=0)
     crm_plus_reserve: float = Field(0.2, ge=0, lt=1)
@@ -210,9 +226,7 @@ class Settings(BaseSettings):
     """What hashes are salted with; a random salt that is kept beside the warehouse unless it is set."""
 
     @model_validator(mode="after")
-    def _absolute_paths(self) -> Self:
-        for name in ("warehouse_path", "published_path"):
-            self.__dict__[name] = Path(os.path.abspath(Path(getattr(self, name)).expanduser()))
+    def _two_files(self) -> Self:
         if self.warehouse_path == self.published_path:
             raise ValueError("PUBLISHED_PATH must be another file than WAREHOUSE_PATH")
         return self
@@ -227,18 +241,16 @@ class Settings(BaseSettings):
 
     @cached_property
     def organizations(self) -> tuple[Organization, ...]:
-        """Every organization, in the order of the file. Raises `SettingsError` where a credential is missing."""
-        organizations = self._from_file() if self.organizations_file else (self._the_one(),)
-        if self.tieout_now and not all(
-            is_loopback(url) for o in organizations for url in (o.raise_base_url, o.crm_plus_base_url)
-        ):
-            raise SettingsError(
-                "TIEOUT_NOW is for simulations: unset it, or point every base URL at a loopback address."
-            )
-        for organization in organizations:
-            if mistaken := organization.mistaken():
-                raise SettingsError(mistaken)
-        return organizations
+        """Every organization that can be read, in the order of the file. Raises `SettingsError` where none can."""
+        usable = tuple(one for one in self._configured.values() if isinstance(one, Organization))
+        if not usable:
+            raise next(iter(self.unusable.values()))
+        return usable
+
+    @cached_property
+    def unusable(self) -> Mapping[str, SettingsError]:
+        """What is wrong with those that cannot be read, by slug: it does not keep the others from being read."""
+        return {slug: one for slug, one in self._configured.items() if isinstance(one, SettingsError)}
 
     def organizations_or_none(self) -> tuple[Organization, ...] | None:
         """The same where what is wrong with them is told elsewhere."""
@@ -256,14 +268,22 @@ class Settings(BaseSettings):
         values = {secret.get_secret_value() for secret in secrets if secret}
         return tuple(sorted(values - {""}, key=len, reverse=True))
 
-    @property
-    def state_path(self) -> Path:
-        """The folder beside the warehouse file for what belongs to it: dlt's and dbt's working state."""
-        return self.warehouse_path.with_suffix(".state")
-
     def now(self) -> datetime:
         """The run's clock."""
         return self.tieout_now or datetime.now(UTC)
+
+    @cached_property
+    def _configured(self) -> Mapping[str, Organization | SettingsError]:
+        found = self._from_file() if self.organizations_file else {self.organization: self._the_one()}
+        usable = [one for one in found.values() if isinstance(one, Organization)]
+        if self.tieout_now and not all(
+            is_loopback(url) for o in usable for url in (o.raise_base_url, o.crm_plus_base_url)
+        ):
+            raise SettingsError(
+                "TIEOUT_NOW is for simulations: unset it, or point every base URL at a loopback address."
+            )
+        mistakes = {o.slug: SettingsError(mistaken) for o in usable if (mistaken := o.mistaken())}
+        return {**found, **mistakes}
 
     def _the_one(self) -> Organization:
         if self.raise_api_token is None:
@@ -281,7 +301,7 @@ class Settings(BaseSettings):
             quiet_after_days=self.quiet_after_days,
         )
 
-    def _from_file(self) -> tuple[Organization, ...]:
+    def _from_file(self) -> dict[str, Organization | SettingsError]:
         path = self.organizations_file
         assert path is not None
         try:
@@ -294,11 +314,17 @@ class Settings(BaseSettings):
             raise SettingsError(
                 f"ORGANIZATIONS_FILE {path} is empty: add one table per organization, such as [riverside]."
             )
-        return tuple(self._from_table(path, slug, table) for slug, table in tables.items())
+        if outside := [name for name, table in tables.items() if not isinstance(table, dict)]:
+            raise SettingsError(f"{path}: `{outside[0]}` stands outside a table: put it under [organization-slug].")
+        found: dict[str, Organization | SettingsError] = {}
+        for slug, table in tables.items():
+            try:
+                found[slug] = self._from_table(path, slug, table)
+            except SettingsError as error:
+                found[slug] = error
+        return found
 
-    def _from_table(self, path: Path, slug: str, table: Any) -> Organization:
-        if not isinstance(table, dict):
-            raise SettingsError(f"{path}: `{slug}` stands outside a table: put it under [organization-slug].")
+    def _from_table(self, path: Path, slug: str, table: dict[str, Any]) -> Organization:
         values = {
             "raise_requests_per_second": self.raise_requests_per_second,
             "crm_plus_reserve": self.crm_plus_reserve,
@@ -328,6 +354,16 @@ class Settings(BaseSettings):
             raise SettingsError(f"{path}: [{slug}] {_lines(error, upper=False)[0]}") from None
 
 
+def partitions() -> tuple[str, ...]:
+    """The slugs of ORGANIZATIONS_FILE, as far as it can be read: Dagster loads also where the settings are wrong."""
+    path = variable("ORGANIZATIONS_FILE")
+    try:
+        tables = tomllib.loads(Path(path).read_text(encoding="utf-8-sig")) if path else {}
+    except (OSError, ValueError):
+        return ()
+    return tuple(slug for slug in tables if _SLUG.fullmatch(slug))
+
+
 def variable(name: str) -> str | None:
     """A variable of the environment, or of `.env`."""
     return os.environ.get(name) or dotenv_values(".env").get(name)
@@ -355,11 +391,14 @@ def load_settings() -> Settings:
 
 
 def problems() -> list[str]:
-    """What is wrong with the settings, one line each."""
+    """What keeps every organization from being read, one line each."""
+    unusable: list[str] = []
     try:
-        _ = Settings().organizations
+        settings = Settings()
+        unusable = [str(error) for error in settings.unusable.values()]
+        _ = settings.organizations
     except ValidationError as error:
         return _lines(error, upper=True)
     except SettingsError as error:
-        return [str(error)]
+        return unusable or [str(error)]
     return []

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 import dlt
@@ -13,6 +14,7 @@ from dlt.extract import DltSource
 from dlt.pipeline.pipeline import Pipeline
 
 from ingestion import virtuous_crm_plus, virtuous_raise, warehouse
+from ingestion.errors import Throttled
 from ingestion.http import PATIENCE, Patience
 from ingestion.reading import Progress, Reading
 from ingestion.resource_reading import Outcome
@@ -57,6 +59,11 @@ class OpenReading:
         client = self._reading.client
         return client.http.budget_left if client else None
 
+    @property
+    def is_throttled(self) -> bool:
+        """Whether it broke off because the API wants one to wait for longer than was allowed for."""
+        return isinstance(self._reading.stopped_by, Throttled)
+
     def packages(self) -> Iterator[DltSource]:
         """What is to be run in the pipeline, one after the other: each is committed before the next is read."""
         while self._reading.begin_package():
@@ -75,16 +82,47 @@ def definition(source: str) -> DltSource:
     return made
 
 
-def pipeline_for(source: str, organization: Organization, settings: Settings) -> Pipeline:
+def pipeline_for(source: str, slug: str, settings: Settings) -> Pipeline:
     """The dlt pipeline of one product and organization: its state stands beside the warehouse file."""
     for name, value in _DLT_SETTINGS.items():
         dlt.config[name] = value
     return dlt.pipeline(
-        pipeline_name=f"{source}_{organization.slug}",
-        pipelines_dir=str(settings.state_path / "dlt"),
+        pipeline_name=f"{source}_{slug}",
+        pipelines_dir=str(_pipelines(settings)),
         destination=dlt.destinations.duckdb(str(settings.warehouse_path)),
         dataset_name=_PRODUCTS[source].DATASET,
     )
+
+
+def finish_pending(source: str, settings: Settings) -> None:
+    """Finishes the load packages that killed runs left behind, of every organization that was ever read.
+
+    Organizations share the tables in which dlt stages rows before it merges them: once another one is loaded, what was
+    staged is gone, and the package would be merged without it.
+    """
+    # To ask dlt itself costs 50 ms for each organization.
+    pending = {
+        package.parents[2].name
+        for packages in ("normalize/extracted", "load/normalized")
+        for package in _pipelines(settings).glob(f"{source}_*/{packages}/*")
+    }
+    for name in sorted(pending):
+        _finish(pipeline_for(source, name.removeprefix(f"{source}_"), settings))
+
+
+def is_half_loaded(source: str, slug: str, settings: Settings) -> bool:
+    """Whether a load of this organization broke off: nothing else may be loaded before it is finished."""
+    return bool(pipeline_for(source, slug, settings).list_normalized_load_packages())
+
+
+def _pipelines(settings: Settings) -> Path:
+    return settings.state_path / "dlt"
+
+
+def _finish(pipeline: Pipeline) -> None:
+    if pipeline.has_pending_data:
+        pipeline.normalize()
+        pipeline.load()
 
 
 @contextmanager
@@ -105,10 +143,8 @@ def open_reading(
     """
     product = _PRODUCTS[source]
     warehouse.check(settings.warehouse_path)
-    pipeline = pipeline_for(source, organization, settings)
-    if pipeline.has_pending_data:
-        pipeline.normalize()
-        pipeline.load()
+    pipeline = pipeline_for(source, organization.slug, settings)
+    _finish(pipeline)
     client = product.client_for(organization, patience)
     reading = Reading(
         source=source,

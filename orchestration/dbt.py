@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ingestion.errors import TieoutError
-from ingestion.settings import Settings, load_settings
+from ingestion.settings import Paths
 from orchestration.bundled import bundled
 
 _FINGERPRINT = "fingerprint"
@@ -40,7 +40,7 @@ def executable() -> str:
 
 
 @contextmanager
-def environment(settings: Settings) -> Iterator[None]:
+def environment(settings: Paths) -> Iterator[None]:
     """What the project's profile reads, for the processes that are started inside."""
     name = "WAREHOUSE_PATH"
     before = os.environ.get(name)
@@ -56,7 +56,7 @@ def environment(settings: Settings) -> Iterator[None]:
 
 def prepared_manifest() -> Path:
     """The manifest, parsed anew when any file of the project has changed since."""
-    settings = load_settings()
+    settings = Paths()
     folder = settings.state_path / "dbt" / "parse"
     manifest, recorded = folder / "manifest.json", folder / _FINGERPRINT
     current = _fingerprint(project_path())
@@ -66,7 +66,7 @@ def prepared_manifest() -> Path:
     return manifest
 
 
-def fresh_target(settings: Settings) -> Path:
+def fresh_target(settings: Paths) -> Path:
     """Where one run of dbt writes its artifacts and log: never into the project, which may be installed read-only."""
     target, parsed = settings.state_path / "dbt" / "run", settings.state_path / "dbt" / "parse"
     target.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def _files(project: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in names if not name.startswith("."))
 
 
-def _parse(folder: Path, settings: Settings) -> None:
+def _parse(folder: Path, settings: Paths) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     project = str(project_path())
     with environment(settings):

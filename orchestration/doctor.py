@@ -85,6 +85,7 @@ def examine(settings: Settings, patience: Patience = _PATIENCE, *, send_test_ale
     organizations = settings.organizations
     names = ", ".join(organization.slug for organization in organizations)
     yield Finding(Verdict.OK, "settings", f"organizations: {names}")
+    yield from (Finding(Verdict.WRONG, "settings", str(error)) for error in settings.unusable.values())
     yield from _misspelled(settings)
     yield from _odd_settings(settings)
     yield from _schedules()

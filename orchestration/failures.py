@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from dagster import AssetCheckEvaluation, AssetCheckSeverity, DagsterEvent, DagsterEventType
 
-from orchestration.assets.ingest import READ_COMPLETELY
+from orchestration.assets.ingest import READ_COMPLETELY, errors_of
 
 EVENTS = {DagsterEventType.STEP_FAILURE, DagsterEventType.ASSET_CHECK_EVALUATION}
 """The events that can tell."""
@@ -12,12 +12,17 @@ EVENTS = {DagsterEventType.STEP_FAILURE, DagsterEventType.ASSET_CHECK_EVALUATION
 
 def failures(events: Iterable[DagsterEvent], *, only_ours: bool = False) -> tuple[str, ...]:
     """Without repetition. `only_ours`: of another error only its kind is told, for its text may hold anything."""
-    return tuple(dict.fromkeys(line for event in events if (line := _failure(event, only_ours))))
+    return tuple(dict.fromkeys(line for event in events for line in _lines(event, only_ours)))
+
+
+def _lines(event: DagsterEvent, only_ours: bool) -> list[str]:
+    if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
+        return _unread(event.asset_check_evaluation_data)
+    failure = _failure(event, only_ours)
+    return [failure] if failure else []
 
 
 def _failure(event: DagsterEvent, only_ours: bool) -> str | None:
-    if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
-        return _unread(event.asset_check_evaluation_data)
     if event.event_type is not DagsterEventType.STEP_FAILURE:
         return None
     failure = event.step_failure_data
@@ -32,6 +37,6 @@ def _failure(event: DagsterEvent, only_ours: bool) -> str | None:
     return f"{event.step_key}: {said}"
 
 
-def _unread(check: AssetCheckEvaluation) -> str | None:
+def _unread(check: AssetCheckEvaluation) -> list[str]:
     is_fault = check.check_name == READ_COMPLETELY and check.severity is AssetCheckSeverity.ERROR and not check.passed
-    return check.description if is_fault else None
+    return errors_of(check) if is_fault else []

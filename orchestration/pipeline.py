@@ -1,5 +1,6 @@
 """One whole run through the job of the schedule, in this process and on the shared instance."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -20,13 +21,13 @@ class Finished:
     errors: tuple[str, ...]
 
 
-def execute(*, organization: str | None = None, full: bool = False, only: Part | None = None) -> Finished:
+def execute(*, organizations: Sequence[str] = (), full: bool = False, only: Part | None = None) -> Finished:
     """Runs the job, or one part of it, in its turn. The run shows in the UI like any other."""
     with open_instance() as instance:
         bury_dead_runs(instance)
         result = defs.resolve_job_def(reconcile.name).execute_in_process(
             instance=instance,
-            run_config=_run_config(organization, full, only),
+            run_config=_run_config(organizations, full, only),
             asset_selection=_assets(only),
             tags=run_tags(),
             raise_on_error=False,
@@ -34,10 +35,10 @@ def execute(*, organization: str | None = None, full: bool = False, only: Part |
     return Finished(result.run_id, result.success, failures(result.all_events))
 
 
-def _run_config(organization: str | None, full: bool, only: Part | None) -> dict[str, object]:
+def _run_config(organizations: Sequence[str], full: bool, only: Part | None) -> dict[str, object]:
     if only is Part.TRANSFORM:
         return dict(QUIET)
-    return {**QUIET, "resources": {"options": {"config": {"organization": organization, "full": full}}}}
+    return {**QUIET, "resources": {"options": {"config": {"organizations": list(organizations), "full": full}}}}
 
 
 def _assets(only: Part | None) -> list[dg.AssetKey] | None:

@@ -10,6 +10,7 @@ from dagster_dbt import DbtCliResource
 from dagster_dlt import DagsterDltResource
 from dlt.common.schema import Schema
 from packaging.version import Version
+from pydantic import Field
 
 from ingestion.settings import Settings, load_settings
 from orchestration import turn
@@ -19,8 +20,8 @@ from orchestration.instance import tag_run
 class RunOptions(dg.ConfigurableResource):  # type: ignore[type-arg]
     """What one run may be told."""
 
-    organization: str | None = None
-    """Only this one of the configured organizations."""
+    organizations: list[str] = Field(default=[])
+    """Only these of the configured organizations; none named: all of them."""
     full: bool = False
     """Read everything again, whatever the read plan says."""
     payloads: bool = True

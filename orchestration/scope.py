@@ -1,6 +1,7 @@
 """What a run is about."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 from ingestion.errors import SettingsError
@@ -18,10 +19,24 @@ class UnknownOrganization(SettingsError):
     """The command line names an organization that the settings do not."""
 
 
-def chosen(settings: Settings, slug: str | None) -> Sequence[Organization]:
-    """All organizations, or the one that was asked for."""
-    organizations = [o for o in settings.organizations if slug in (None, o.slug)]
-    if not organizations:
-        known = ", ".join(o.slug for o in settings.organizations)
-        raise UnknownOrganization(f"There is no organization {slug}: choose one of {known}.")
-    return organizations
+@dataclass(frozen=True)
+class Scope:
+    """The organizations of a run, and what is wrong with the settings of those that cannot be read."""
+
+    organizations: tuple[Organization, ...]
+    unusable: Mapping[str, SettingsError]
+
+
+def chosen(settings: Settings, slugs: Collection[str] = ()) -> Scope:
+    """All organizations, or those that were asked for. Raises `SettingsError` where there is none to be read."""
+    unusable = settings.unusable
+    known = (*(o.slug for o in settings.organizations), *unusable)
+    if unknown := [slug for slug in slugs if slug not in known]:
+        raise UnknownOrganization(f"There is no organization {unknown[0]}: choose one of {', '.join(known)}.")
+    scope = Scope(
+        tuple(o for o in settings.organizations if not slugs or o.slug in slugs),
+        {slug: error for slug, error in unusable.items() if not slugs or slug in slugs},
+    )
+    if not scope.organizations:
+        raise next(iter(scope.unusable.values()))
+    return scope

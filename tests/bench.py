@@ -137,7 +137,7 @@ def arrow(url: str, token: str, folder: Path) -> None:
         rows_name=ROWS,
         resources=(GIFTS,),
     )
-    pipeline = pipeline_for("raise", organization, settings)
+    pipeline = pipeline_for("raise", organization.slug, settings)
     while reading.begin_package():
         pipeline.run(dlt_source(DATASET, (GIFTS,), reading))
     assert reading.outcomes["gifts"].is_complete, reading.outcomes

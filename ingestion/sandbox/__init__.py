@@ -7,8 +7,8 @@ truth about every record and switches faults.
 """
 
 from .faults import FAULTS
-from .process import Handle, running
-from .server import Sandbox, serve
+from .process import Handle, running, running_several
+from .server import IDS_OF_ONE, Sandbox, serve
 from .world.state import SCALES, Options
 
-__all__ = ["FAULTS", "SCALES", "Handle", "Options", "Sandbox", "running", "serve"]
+__all__ = ["FAULTS", "IDS_OF_ONE", "SCALES", "Handle", "Options", "Sandbox", "running", "running_several", "serve"]

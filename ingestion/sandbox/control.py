@@ -21,6 +21,7 @@ from .world.simulation import Simulation
 
 RAISE_PATH = "/raise"
 CRM_PLUS_PATH = "/crm-plus"
+PATH = "/_sandbox"
 
 
 def tokens(seed: int) -> dict[str, str]:
@@ -75,7 +76,8 @@ class Control:
         }
 
     async def _info(self, request: Request) -> Response:
-        return _json(self.info(f"{request.url.scheme}://{request.url.netloc}"))
+        place = request.scope["root_path"].removesuffix(PATH)
+        return _json(self.info(f"{request.url.scheme}://{request.url.netloc}{place}"))
 
     async def _advance(self, request: Request) -> Response:
         body = await _body(request)
@@ -148,6 +150,7 @@ class Control:
         return _json(
             {
                 **{name: product(counts) for name, counts in requests.counts.items()},
+                "strangers": requests.strangers,
                 "undocumented": {"count": requests.undocumented, "examples": requests.examples},
                 "crm_plus_budget": self._crm_plus.budget.headers(),
                 "storms": {

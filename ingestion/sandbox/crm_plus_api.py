@@ -196,7 +196,9 @@ class CrmPlusApi:
         return respond
 
     async def _respond(self, request: Request, refusals: Sequence[str], answer: Answer) -> Response:
-        if request.headers.get("authorization") != f"Bearer {self._key}" or self._faults.strikes("crm_plus_401"):
+        is_stranger = request.headers.get("authorization") != f"Bearer {self._key}"
+        self._requests.strangers += is_stranger
+        if is_stranger or self._faults.strikes("crm_plus_401"):
             return Response(DENIED, 401, media_type="text/plain")
         try:
             self._strike_before(refusals)

@@ -53,6 +53,8 @@ class Requests:
     def __init__(self) -> None:
         self.counts: dict[str, Counter[str]] = {"raise": Counter(), "crm_plus": Counter()}
         self.undocumented = 0
+        self.strangers = 0
+        """How many requests came with another credential than the one that was made for them."""
         self.examples: list[str] = []
 
     def documented(self, product: str, route: str) -> None:

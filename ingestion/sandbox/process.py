@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from .server import Info, serve
+from .server import Info, serve, serve_several
 from .world.state import Options
 
 _CHILD = "from ingestion.sandbox.process import serve_parent; serve_parent()"
@@ -104,6 +104,20 @@ def running(
         "faults": list(faults),
         "options": asdict(Options(**world_options)),
     }
+    with _child(wanted) as info:
+        yield Handle(info)
+
+
+@contextmanager
+def running_several(names: Sequence[str], scale: str = "small") -> Iterator[dict[str, Handle]]:
+    """The same for several organizations in one process, by name: ids tell whose a record is, beyond `IDS_OF_ONE`."""
+    with _child({"names": list(names), "scale": scale}) as infos:
+        yield {name: Handle(info) for name, info in infos.items()}
+
+
+@contextmanager
+def _child(wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A process that serves what is wanted; yields what it tells when it is ready."""
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     child = subprocess.Popen(
@@ -121,7 +135,7 @@ def running(
         line = child.stdout.readline()
         if not line:
             raise RuntimeError(f"the sandbox did not start (exit code {child.wait()})")
-        yield Handle(json.loads(line))
+        yield json.loads(line)
     finally:
         child.terminate()
         child.wait()
@@ -132,14 +146,16 @@ def running(
 def serve_parent() -> None:
     """Serve what the parent process asks for on the first line of standard input, until that input ends."""
     wanted = json.loads(sys.stdin.readline())
-    options = Options(**wanted.pop("options"))
 
     def leave_with_parent() -> None:
         sys.stdin.read()
         os._exit(0)
 
-    def tell(info: Info) -> None:
+    def tell(info: Info | dict[str, Info]) -> None:
         print(json.dumps(info), flush=True)
 
     threading.Thread(target=leave_with_parent, daemon=True).start()
-    serve(**wanted, options=options, on_ready=tell)
+    if "names" in wanted:
+        serve_several(**wanted, on_ready=tell)
+    else:
+        serve(**{**wanted, "options": Options(**wanted["options"])}, on_ready=tell)

@@ -174,7 +174,9 @@ class RaiseApi:
 
     def _strike_before(self, request: Request, refusals: Sequence[str]) -> None:
         faults = self._faults
-        if request.headers.get("authorization") != f"Bearer {self._token}" or faults.strikes("raise_401"):
+        is_stranger = request.headers.get("authorization") != f"Bearer {self._token}"
+        self._requests.strangers += is_stranger
+        if is_stranger or faults.strikes("raise_401"):
             raise ProblemError(401, "Unauthorized", "The token is missing, malformed, expired or revoked.")
         if storm := faults.storm("raise"):
             refusal = {"Retry-After": storm.retry_after()}

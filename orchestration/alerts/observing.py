@@ -18,7 +18,6 @@ from orchestration.assets.publish import PUBLISHED
 from orchestration.failures import EVENTS, failures
 from orchestration.labels import event_type_labels
 from orchestration.published import NothingPublished, reading, rows
-from orchestration.resources import RunOptions
 from orchestration.rules import READ_LATELY
 
 _PRODUCTS = {"raise": "Raise", "crm_plus": "CRM+"}
@@ -69,8 +68,8 @@ def _runs(instance: DagsterInstance, ended: Collection[RunRecord], attempt: Atte
 
 def _scope(run: DagsterRun) -> str:
     config: Any = run.run_config
-    options = RunOptions(**config.get("resources", {}).get("options", {}).get("config", {}))
-    return run.tags.get(PARTITION_NAME_TAG) or options.organization or _EVERYTHING
+    options = config.get("resources", {}).get("options", {}).get("config", {})
+    return run.tags.get(PARTITION_NAME_TAG) or ", ".join(sorted(options.get("organizations", ()))) or _EVERYTHING
 
 
 def _as_whole(whole: Seen) -> Seen:

@@ -1,10 +1,10 @@
 """The raw tables: one multi-asset per source, from its API to its dataset.
 
 `multi_asset` instead of `dlt_assets`, because the same step also yields the checks on what it read, and because a part
-of a source must not be read without the audit row that says so.
+of a source must not be read without the audit row that says so. With an ORGANIZATIONS_FILE each organization is a
+partition; one run reads all of them all the same, and tells of each.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,14 +16,14 @@ from dagster_dlt.translator import DltResourceTranslatorData
 from ingestion import operations
 from ingestion.plan import Mode
 from ingestion.resource_reading import Outcome
-from ingestion.settings import Settings
-from ingestion.sources import definition, open_reading
+from ingestion.settings import Settings, partitions
+from ingestion.sources import OpenReading, definition
 from orchestration import rules
 from orchestration.assets.ages import age_check_specs, age_checks
 from orchestration.assets.common import OWNERS, guarded
 from orchestration.instance import WAREHOUSE_POOL
-from orchestration.progress import listener
 from orchestration.resources import Loader, RunOptions, Turn
+from orchestration.rounds import Read, Round
 from orchestration.scope import chosen
 
 READ_COMPLETELY = rules.READ_COMPLETELY.name
@@ -89,6 +89,8 @@ def ingest_assets(source: str) -> dg.AssetsDefinition:
     """Every raw table of a source, its operations tables included."""
     declared = definition(source)
     tables = RawTables(source, declared.name)
+    # A settled list: it changes with the settings, when Dagster loads them.
+    partitioned = dg.StaticPartitionsDefinition(slugs) if (slugs := partitions()) else None
     specs = [
         tables.get_asset_spec(DltResourceTranslatorData(resource=resource, pipeline=None))
         for resource in declared.resources.values()
@@ -111,45 +113,87 @@ def ingest_assets(source: str) -> dg.AssetsDefinition:
             *age_check_specs(declared.name),
         ],
         pool=WAREHOUSE_POOL,
+        partitions_def=partitioned,
+        backfill_policy=dg.BackfillPolicy.single_run() if partitioned else None,
     )
     def ingest(context: dg.AssetExecutionContext, loader: Loader, options: RunOptions, turn: Turn) -> Iterator[Any]:
         described: dict[dg.AssetKey | None, Mapping[str, Any]] = {}
-        outcomes: dict[str, dict[str, Outcome]] = defaultdict(dict)
         budgets: list[int] = []
+
+        def load(reading: OpenReading) -> None:
+            for package in reading.packages():
+                for result in loader.run(
+                    context, dlt_source=package, dlt_pipeline=reading.pipeline, dagster_dlt_translator=tables
+                ):
+                    described[result.asset_key] = result.metadata or {}
+            if reading.budget_left is not None:
+                budgets.append(reading.budget_left)
+
+        is_run_of_partitions = context.has_partition_key or context.has_partition_key_range
         with guarded():
             settings = options.settings()
-            for organization in chosen(settings, options.organization):
-                with open_reading(
-                    source,
-                    organization,
-                    settings,
-                    run_id=context.run.run_id,
-                    full=options.full,
-                    progress=listener().reading,
-                ) as reading:
-                    for package in reading.packages():
-                        for result in loader.run(
-                            context,
-                            dlt_source=package,
-                            dlt_pipeline=reading.pipeline,
-                            dagster_dlt_translator=tables,
-                        ):
-                            described[result.asset_key] = result.metadata or {}
-                    if reading.budget_left is not None:
-                        budgets.append(reading.budget_left)
-                for resource, outcome in reading.outcomes.items():
-                    outcomes[resource][organization.slug] = outcome
+            scope = chosen(settings, context.partition_keys if is_run_of_partitions else options.organizations)
+            reads = Round(
+                source, settings, load, context.log.exception, run_id=context.run.run_id, full=options.full
+            ).read(scope)
+        failed: set[str] = set()
         for key in (spec.key for spec in specs):
-            readings = _readings(outcomes[key.path[-1]], settings.now())
-            # Of the organization that has the least left; the others' resources share it.
-            budget = {"budget_left": min(budgets)} if budgets and readings else {}
-            yield dg.MaterializeResult(asset_key=key, metadata={**_table(described[key]), **readings, **budget})
+            resource = key.path[-1]
+            outcomes = {slug: read.outcomes[resource] for slug, read in reads.items() if resource in read.outcomes}
+            errors = {
+                slug: _named(slug, error, settings)
+                for slug, read in reads.items()
+                if (error := read.error_of(resource))
+            }
+            if partitioned and (errors or not is_run_of_partitions):
+                for slug in reads:
+                    context.log_event(_of_one(key, slug, outcomes.get(slug), errors.get(slug)))
+            failed |= set(errors.values())
+            # Dagster takes an asset's result for that of all partitions of the run.
+            if not (errors and is_run_of_partitions):
+                readings = _readings(outcomes, settings.now())
+                # Of the organization that has the least left; the others' resources share it.
+                budget = {"budget_left": min(budgets)} if budgets and readings else {}
+                yield dg.MaterializeResult(asset_key=key, metadata={**_table(described[key]), **readings, **budget})
             if _is_read(key):
-                yield _read_completely(key, outcomes[key.path[-1]])
-        yield _read_again_in_time(_progress_key(declared.name), outcomes, settings)
-        yield from age_checks(declared.name, outcomes, settings)
+                yield _read_completely(key, outcomes, errors)
+        yield _read_again_in_time(_progress_key(declared.name), reads, settings)
+        yield from age_checks(declared.name, _by_resource(reads), settings)
+        if failed and is_run_of_partitions:
+            # Only a failed run turns the partitions that were not read red.
+            raise dg.Failure(" ".join(sorted(failed)), allow_retries=False)
 
     return ingest
+
+
+def errors_of(check: dg.AssetCheckEvaluation) -> list[str]:
+    """Why organizations could not be read, a line each, as a check of `READ_COMPLETELY` tells it."""
+    errors = check.metadata["errors"].value
+    assert isinstance(errors, dict)
+    return list(errors.values())
+
+
+def _by_resource(reads: Mapping[str, Read]) -> dict[str, dict[str, Outcome]]:
+    found: dict[str, dict[str, Outcome]] = {}
+    for slug, read in reads.items():
+        for resource, outcome in read.outcomes.items():
+            found.setdefault(resource, {})[slug] = outcome
+    return found
+
+
+def _named(slug: str, error: str, settings: Settings) -> str:
+    """An error with the name of its organization, where there may be several."""
+    return f"[{slug}] {error}" if settings.organizations_file and f"[{slug}]" not in error else error
+
+
+def _of_one(
+    key: dg.AssetKey, slug: str, outcome: Outcome | None, error: str | None
+) -> dg.AssetMaterialization | dg.AssetObservation:
+    """That a table was read for one organization; or that it was not, which leaves the last time that it was."""
+    told = _record(slug, outcome) if outcome else {}
+    if error:
+        return dg.AssetObservation(key, description=error, partition=slug, metadata={**told, "error": error})
+    return dg.AssetMaterialization(key, partition=slug, metadata=told)
 
 
 def _progress_key(dataset: str) -> dg.AssetKey:
@@ -199,8 +243,9 @@ def _record(organization: str, outcome: Outcome) -> dict[str, str | int | float 
     }
 
 
-def _read_completely(key: dg.AssetKey, outcomes: Mapping[str, Outcome]) -> dg.AssetCheckResult:
-    errors = {slug: outcome.error for slug, outcome in outcomes.items() if outcome.error}
+def _read_completely(
+    key: dg.AssetKey, outcomes: Mapping[str, Outcome], errors: Mapping[str, str]
+) -> dg.AssetCheckResult:
     incomplete = [slug for slug, outcome in outcomes.items() if not outcome.is_complete]
     return dg.AssetCheckResult(
         asset_key=key,
@@ -208,19 +253,17 @@ def _read_completely(key: dg.AssetKey, outcomes: Mapping[str, Outcome]) -> dg.As
         passed=not errors and not incomplete,
         severity=rules.READ_COMPLETELY.severity if errors else rules.UNFINISHED,
         description="; ".join(dict.fromkeys(errors.values())) or None,
-        metadata={"incomplete": incomplete, "errors": errors},
+        metadata={"incomplete": incomplete, "errors": dict(errors)},
     )
 
 
-def _read_again_in_time(
-    key: dg.AssetKey, outcomes: Mapping[str, Mapping[str, Outcome]], settings: Settings
-) -> dg.AssetCheckResult:
+def _read_again_in_time(key: dg.AssetKey, reads: Mapping[str, Read], settings: Settings) -> dg.AssetCheckResult:
     """How old the row is that was not read for the longest time, for each resource that was ever read to its end."""
     now, promise = settings.now(), timedelta(days=settings.full_sweep_every_days)
     ages = {
         (organization, resource): now - outcome.unread_since
-        for resource, of in outcomes.items()
-        for organization, outcome in of.items()
+        for organization, read in reads.items()
+        for resource, outcome in read.outcomes.items()
         if outcome.unread_since
     }
     late = [

@@ -1,5 +1,6 @@
 """`tieout run`."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -39,7 +40,9 @@ class ExceptionsOpen(TieoutError):
 
 
 def run(
-    organization: Annotated[str | None, typer.Option(help="Only this organization.")] = None,
+    organization: Annotated[
+        list[str] | None, typer.Option(help="Only this organization; several when repeated.")
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="Read everything again.")] = False,
     only: Annotated[Part | None, typer.Option(help="Only this part of the run.")] = None,
     fail_on: Annotated[
@@ -52,8 +55,8 @@ def run(
 ) -> None:
     """Read both APIs, transform, check and publish; then print the summary."""
     settings = load_settings()
-    with told_at_the_end(settings, organization):
-        errors = execute_shown(settings, organization=organization, full=full, only=only, wait=not no_wait)
+    with told_at_the_end(settings, ", ".join(sorted(organization or ())) or None):
+        errors = execute_shown(settings, organizations=organization or (), full=full, only=only, wait=not no_wait)
     if only is not Part.INGEST:
         show(settings, terminal())
     if errors:
@@ -65,22 +68,22 @@ def run(
 def execute_shown(
     settings: Settings,
     *,
-    organization: str | None = None,
+    organizations: Sequence[str] = (),
     full: bool = False,
     only: Part | None = None,
     wait: bool = True,
 ) -> tuple[str, ...]:
     """One run, shown as it goes. Returns what could not be read; raises `RunFailed` when nothing was published."""
-    chosen(settings, organization)
+    chosen(settings, organizations)
     with turn.taken(settings, wait=wait, on_wait=_say_that_it_waits):
-        return _execute_shown(settings, organization, full, only)
+        return _execute_shown(settings, organizations, full, only)
 
 
 def _say_that_it_waits() -> None:
     terminal().print("Another run is in progress: this one waits for its end and then goes (Ctrl-C gives up).")
 
 
-def _execute_shown(settings: Settings, organization: str | None, full: bool, only: Part | None) -> tuple[str, ...]:
+def _execute_shown(settings: Settings, organizations: Sequence[str], full: bool, only: Part | None) -> tuple[str, ...]:
     log = settings.state_path / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.log"
     with chatter_kept_in(log) as console:
         _wait_for_the_dead(settings.warehouse_path)
@@ -88,7 +91,7 @@ def _execute_shown(settings: Settings, organization: str | None, full: bool, onl
             # Dagster and dbt take seconds to load: not before there is something to run.
             from orchestration.pipeline import execute
         with watching(console):
-            finished = execute(organization=organization, full=full, only=only)
+            finished = execute(organizations=organizations, full=full, only=only)
     if not finished.succeeded:
         raise RunFailed(f"{' '.join(finished.errors) or 'The run failed.'} (log: {log})")
     return finished.errors

@@ -53,8 +53,15 @@ class _Bars(Listener):
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
         self._tasks: dict[str, TaskID] = {}
+        self._organization: str | None = None
 
     def reading(self, progress: ReadingProgress) -> None:
+        if self._organization not in (None, progress.organization):
+            # Hundreds of organizations find no room on a screen.
+            for task in self._tasks.values():
+                self._bars.remove_task(task)
+            self._tasks.clear()
+        self._organization = progress.organization
         total = progress.total if not progress.is_finished else progress.rows
         self._show(_name(progress), progress.rows, total, _detail(progress))
 

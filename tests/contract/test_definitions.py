@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -43,6 +44,24 @@ def upstream(specs: dict[dg.AssetKey, dg.AssetSpec], key: dg.AssetKey) -> set[dg
 
 def test_the_definitions_can_be_executed(defs: dg.Definitions) -> None:
     dg.Definitions.validate_loadable(defs)
+
+
+@pytest.mark.parametrize(
+    ("organizations", "partitions"), [("[north]\n[south]\n", "['north', 'south']"), ("[north", "None")]
+)
+@pytest.mark.usefixtures("defs")
+def test_the_definitions_load_with_wrong_settings(tmp_path: Path, organizations: str, partitions: str) -> None:
+    (tmp_path / "o.toml").write_text(organizations)
+    wrong = {"ORGANIZATIONS_FILE": str(tmp_path / "o.toml"), "PII_MODE": "blur", "RAISE_BASE_URL": "nonsense"}
+    code = (
+        "from orchestration.definitions import defs\n"
+        "job = defs.resolve_job_def('reconcile')\n"
+        "print(job.partitions_def and list(job.partitions_def.get_partition_keys()))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **wrong}, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.splitlines()[-1] == partitions
 
 
 def test_every_asset_that_is_read_is_an_asset(specs: dict[dg.AssetKey, dg.AssetSpec]) -> None:

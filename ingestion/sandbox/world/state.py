@@ -103,6 +103,8 @@ class Options:
     """Single entries of the log come without their payload."""
     stall_seconds: float = 30.0
     """How long the `timeouts` fault keeps a request waiting."""
+    first_id: int = 0
+    """Beyond this the ids of its records begin, so that records of several organizations can be told apart."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class World:
         self.toggles: dict[int, int] = {}
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._promises = 0
-        self._next = {
+        first_ids = {
             "donor": 20_000,
             "gift": 100_000,
             "schedule": 3_000,
@@ -164,6 +166,7 @@ class World:
             "crm_gift": 500_000,
             "crm_schedule": 8_000,
         }
+        self._next = {kind: options.first_id + id for kind, id in first_ids.items()}
 
     def next_id(self, kind: str, gap: int = 3) -> int:
         """A new id, larger than all before; ids have gaps, as real ones do."""

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from threading import Barrier
+from threading import Barrier, Thread
 from time import sleep
 from typing import Any
 
@@ -223,6 +224,16 @@ def test_a_redirect_is_not_followed(httpserver: HTTPServer, raise_api: ReadClien
 def test_a_host_that_is_not_there(unused_tcp_port: int) -> None:
     with pytest.raises(SourceUnreachable, match=f"Raise at 127.0.0.1:{unused_tcp_port} cannot be reached"):
         client(f"http://127.0.0.1:{unused_tcp_port}").get("/api/Gift/list")
+
+
+def test_a_host_that_hangs_up_on_everything_cannot_be_reached() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        hangs_up = Thread(target=lambda: [listener.accept()[0].close() for _ in range(3)], daemon=True)
+        hangs_up.start()
+        with pytest.raises(SourceUnreachable, match="cannot be reached"):
+            client(url).get("/api/Gift/list")
+        hangs_up.join()
 
 
 def test_requests_are_paced(httpserver: HTTPServer) -> None:

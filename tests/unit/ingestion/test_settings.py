@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ingestion.errors import SettingsError
-from ingestion.settings import Settings, load_settings
+from ingestion.settings import Paths, Settings, load_settings, partitions, problems
 
 
 @pytest.fixture(autouse=True)
@@ -124,3 +124,37 @@ def test_a_wrong_organizations_file_is_told(
 ) -> None:
     (tmp_path / "o.toml").write_text(text)
     assert says in refusal(monkeypatch, ORGANIZATIONS_FILE="o.toml")
+
+
+def test_what_is_wrong_with_one_organization_does_not_touch_the_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "o.toml").write_text(
+        '[hilltop]\nraise_token_name = "NOT_THERE"\n[riverside]\nraise_token_name = "RIVERSIDE_TOKEN"\n'
+        '[seaside]\nraise_token_name = "RIVERSIDE_TOKEN"\nraise_base_url = "http://example.org"\n'
+        '[swapped]\nraise_token_name = "RIVERSIDE_TOKEN"\nraise_base_url = "https://api.virtuoussoftware.com"\n'
+    )
+    monkeypatch.setenv("ORGANIZATIONS_FILE", "o.toml")
+    monkeypatch.setenv("RIVERSIDE_TOKEN", "secret-token")
+    settings = load_settings()
+    assert [organization.slug for organization in settings.organizations] == ["riverside"]
+    told = {slug: str(error) for slug, error in settings.unusable.items()}
+    assert list(told) == ["hilltop", "seaside", "swapped"]
+    assert "NOT_THERE is not set: [hilltop]" in told["hilltop"]
+    assert "[seaside] raise_base_url must start with https://" in told["seaside"]
+    assert "[swapped] RAISE_BASE_URL is the address of CRM+" in told["swapped"]
+    assert problems() == []
+    monkeypatch.delenv("RIVERSIDE_TOKEN")
+    assert len(problems()) == 4
+
+
+def test_the_partitions_need_no_secrets_and_no_right_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RAISE_BASE_URL", "nonsense")
+    assert partitions() == ()
+    monkeypatch.setenv("ORGANIZATIONS_FILE", "o.toml")
+    assert partitions() == ()
+    (tmp_path / "o.toml").write_text('[hilltop]\nraise_token_name = "NOT_THERE"\n["the river"]\n[seaside]\n')
+    assert partitions() == ("hilltop", "seaside")
+    (tmp_path / "o.toml").write_text("[hilltop")
+    assert partitions() == ()
+    assert Paths().state_path == tmp_path / "data/warehouse.state"

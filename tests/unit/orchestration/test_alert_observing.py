@@ -129,7 +129,8 @@ def test_an_error_that_is_none_of_ours_is_told_by_its_kind(settings: Settings, i
 def test_a_side_that_could_not_be_read_fails_the_run_and_is_not_told_twice(
     settings: Settings, instance: dg.DagsterInstance
 ) -> None:
-    says = {"passed": False, "severity": dg.AssetCheckSeverity.ERROR, "description": "CRM+ refused it (401)."}
+    told = "CRM+ refused it (401)."
+    says = {"passed": False, "severity": dg.AssetCheckSeverity.ERROR, "metadata": {"errors": {"river": told}}}
     run(instance, check=READ_COMPLETELY, **says)
     seen = look(settings, instance, dg.AssetCheckKey(dg.AssetKey("gifts"), READ_COMPLETELY))
     assert seen[Topic.RUN]["all organizations"].text == "all organizations: CRM+ refused it (401)."

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,10 +10,18 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.storage.partition_status_cache import AssetPartitionStatus
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
 from dagster_dlt import DagsterDltResource
 
 from ingestion.errors import WarehouseLocked
+from ingestion.http import Patience
 from ingestion.resource_reading import Outcome
+from orchestration import rounds
 from orchestration.assets import ingest as subject
 from orchestration.instance import WAREHOUSE_POOL
 from orchestration.resources import Loader, RunOptions, Turn
@@ -31,6 +40,7 @@ class Reading:
     pipeline: Any
     outcomes: dict[str, Outcome]
     budget_left: int | None = None
+    is_throttled: bool = False
 
     def packages(self) -> Iterator[None]:
         yield None
@@ -61,16 +71,38 @@ def outcome(resource: str, **values: Any) -> Outcome:
 def materialize(
     asset: dg.AssetsDefinition,
     monkeypatch: pytest.MonkeyPatch,
-    outcomes: dict[str, dict[str, Outcome]],
+    outcomes: Mapping[str, dict[str, Outcome] | Exception],
     options: RunOptions | None = None,
+    tags: dict[str, str] | None = None,
+    instance: dg.DagsterInstance | None = None,
+    throttled: Collection[str] = (),
+    opened: list[tuple[str, float]] | None = None,
 ) -> dg.ExecuteInProcessResult:
-    @contextmanager
-    def open_reading(source: str, organization: Any, *_: Any, **__: Any) -> Iterator[Reading]:
-        yield Reading(None, outcomes[organization.slug])
+    opened = [] if opened is None else opened
 
-    monkeypatch.setattr(subject, "open_reading", open_reading)
+    @contextmanager
+    def open_reading(source: str, organization: Any, *_: Any, patience: Patience, **__: Any) -> Iterator[Reading]:
+        opened.append((organization.slug, patience.throttle))
+        found = outcomes[organization.slug]
+        if isinstance(found, Exception):
+            raise found
+        yield Reading(None, found, is_throttled=organization.slug in throttled and patience.throttle < math.inf)
+
+    monkeypatch.setattr(rounds, "open_reading", open_reading)
     resources = {"loader": Unloaded(), "options": options or RunOptions(), "turn": Turn()}
-    return dg.materialize([asset], resources=resources, raise_on_error=False)
+    return dg.materialize([asset], resources=resources, raise_on_error=False, tags=tags, instance=instance)
+
+
+def materializations(result: dg.ExecuteInProcessResult) -> list[dg.AssetMaterialization]:
+    return [e.materialization for e in result.get_asset_materialization_events() if e.asset_key == GIFTS]
+
+
+def observations(result: dg.ExecuteInProcessResult) -> list[dg.AssetObservation]:
+    return [
+        e.asset_observation_data.asset_observation
+        for e in result.get_asset_observation_events()
+        if e.asset_key == GIFTS
+    ]
 
 
 def test_the_organizations_are_told_together_and_apart(
@@ -84,12 +116,14 @@ def test_the_organizations_are_told_together_and_apart(
             "south": {"gifts": outcome("gifts", requests=3, mode="rolling")},
         },
     )
-    (event,) = [e for e in result.get_asset_materialization_events() if e.asset_key == GIFTS]
-    metadata = event.materialization.metadata
+    (event,) = [e for e in materializations(result) if e.partition is None]
+    metadata = event.metadata
     assert (metadata["rows_read"].value, metadata["requests"].value) == (20, 5)
     assert metadata["mode"].value == "full, rolling"
     assert [record.data["organization"] for record in metadata["readings"].records] == ["north", "south"]
     assert "jobs" not in metadata
+    of_one = {e.partition: e.metadata["rows_read"].value for e in materializations(result) if e.partition}
+    assert of_one == {"north": 10, "south": 10}
 
 
 def test_what_could_not_be_read_fails_its_check_and_not_the_run(
@@ -106,7 +140,9 @@ def test_what_could_not_be_read_fails_its_check_and_not_the_run(
     assert result.success
     (check,) = [check for check in result.get_asset_check_evaluations() if check.asset_key == GIFTS]
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
-    assert check.description == "Raise refused the credential."
+    assert check.description == "[north] Raise refused the credential."
+    assert {e.partition for e in materializations(result)} == {None, "south"}
+    assert {(o.partition, o.description) for o in observations(result)} == {("north", check.description)}
 
 
 @pytest.mark.parametrize(("days", "passed"), [(6, True), (8, False)])
@@ -133,8 +169,98 @@ def test_the_promise_to_read_every_row_again_is_checked(
 
 
 def test_one_organization_can_be_asked_for(asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = materialize(asset, monkeypatch, {"south": {"gifts": outcome("gifts")}}, RunOptions(organization="south"))
+    result = materialize(
+        asset, monkeypatch, {"south": {"gifts": outcome("gifts")}}, RunOptions(organizations=["south"])
+    )
     assert result.success
+    assert {e.partition for e in materializations(result)} == {None, "south"}
+
+
+def test_what_breaks_one_organization_stops_no_other(
+    asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = ValueError("something odd\nand its details")
+    result = materialize(asset, monkeypatch, {"north": broken, "south": {"gifts": outcome("gifts")}})
+    assert result.success
+    (check,) = [check for check in result.get_asset_check_evaluations() if check.asset_key == GIFTS]
+    (told,) = subject.errors_of(check)
+    assert told == "[north] Unexpected ValueError in raise: something odd. Report this as a bug."
+    assert {e.partition for e in materializations(result)} == {None, "south"}
+
+
+def test_a_secret_that_is_missing_stops_no_other(asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NORTH")
+    result = materialize(asset, monkeypatch, {"south": {"gifts": outcome("gifts")}})
+    assert result.success
+    (check,) = [check for check in result.get_asset_check_evaluations() if check.asset_key == GIFTS]
+    (told,) = subject.errors_of(check)
+    assert told.startswith("NORTH is not set: [north] of ")
+
+
+def test_where_none_can_be_read_the_step_fails(asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = materialize(asset, monkeypatch, {"north": ValueError("odd"), "south": ValueError("odd")})
+    (failure,) = result.get_step_failure_events()
+    assert "ValueError: odd" in str(failure.step_failure_data.error)
+
+
+def test_a_load_that_broke_off_stops_the_others(asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would stage their rows where its rows are."""
+    monkeypatch.setattr(rounds, "is_half_loaded", lambda source, slug, settings: slug == "north")
+    opened: list[tuple[str, float]] = []
+    outcomes = {"north": ValueError("disk full"), "south": {"gifts": outcome("gifts")}}
+    assert not materialize(asset, monkeypatch, outcomes, opened=opened).success
+    assert [slug for slug, _ in opened] == ["north"]
+
+
+def test_what_killed_runs_left_is_finished_before_anything_is_read(
+    asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Any] = []
+    monkeypatch.setattr(rounds, "finish_pending", lambda source, _: opened.append(source))
+    alone = RunOptions(organizations=["south"])
+    assert materialize(asset, monkeypatch, {"south": {}}, alone, opened=opened).success
+    assert opened == ["raise", ("south", math.inf)]
+
+
+def test_who_is_to_wait_for_long_comes_last(asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[tuple[str, float]] = []
+    outcomes = {slug: {"gifts": outcome("gifts")} for slug in ("north", "south")}
+    assert materialize(asset, monkeypatch, outcomes, throttled=["north"], opened=opened).success
+    assert opened == [("north", 60), ("south", 60), ("north", math.inf)]
+
+
+def test_one_alone_waits_as_long_as_it_is_told(asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[tuple[str, float]] = []
+    alone = RunOptions(organizations=["north"])
+    assert materialize(asset, monkeypatch, {"north": {}}, alone, opened=opened).success
+    assert opened == [("north", math.inf)]
+
+
+def test_a_run_of_partitions_reads_them_alone_and_fails_with_them(
+    asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = {"gifts": outcome("gifts", error="Raise refused the credential.", is_complete=False)}
+    every = {ASSET_PARTITION_RANGE_START_TAG: "north", ASSET_PARTITION_RANGE_END_TAG: "south"}
+    with dg.DagsterInstance.ephemeral() as instance:
+        one = materialize(asset, monkeypatch, {"south": {}}, tags={PARTITION_NAME_TAG: "south"}, instance=instance)
+        assert one.success
+        assert {e.partition for e in materializations(one)} == {"south"}
+        both = materialize(asset, monkeypatch, {"north": failing, "south": {}}, tags=every, instance=instance)
+        assert not both.success
+        assert {e.partition for e in materializations(both)} == {"south"}
+        status = instance.get_status_by_partition(GIFTS, ["north", "south"], asset.partitions_def)
+    assert status == {"north": AssetPartitionStatus.FAILED, "south": AssetPartitionStatus.MATERIALIZED}
+
+
+def test_one_organization_alone_is_no_partition(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It would cost a second event for each table."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ORGANIZATIONS_FILE", raising=False)
+    monkeypatch.setenv("RAISE_API_TOKEN", "secret")
+    alone = subject.ingest_assets("raise")
+    assert alone.partitions_def is None
+    result = materialize(alone, monkeypatch, {"default": {"gifts": outcome("gifts")}})
+    assert [e.partition for e in materializations(result)] == [None]
 
 
 def test_a_source_that_is_not_in_use_passes(asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +275,7 @@ def test_an_error_that_a_user_can_mend_is_its_one_line(
     def locked(*_: Any, **__: Any) -> None:
         raise WarehouseLocked(tmp_path / "w.duckdb", " by python (process 7)")
 
-    monkeypatch.setattr(subject, "open_reading", locked)
+    monkeypatch.setattr(rounds, "open_reading", locked)
     resources = {"loader": Unloaded(), "options": RunOptions(), "turn": Turn()}
     result = dg.materialize([asset], resources=resources, raise_on_error=False)
     (failure,) = result.get_step_failure_events()

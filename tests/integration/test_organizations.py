@@ -1,0 +1,84 @@
+"""Several organizations in one run: one of them broken, none of them in another's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ingestion.sandbox import running_several
+from tests.organizations import Simulated, misjudged, simulate, strays
+
+NORTH, BROKEN, SOUTH = NAMES = ("north", "broken", "south")
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
+    with running_several(NAMES) as organizations:
+        yield simulate(tmp_path_factory.mktemp("organizations"), organizations, every=3)
+
+
+def rows(simulated: Simulated, sql: str, *, published: bool = False) -> list[tuple[object, ...]]:
+    file = simulated.published if published else simulated.warehouse
+    with duckdb.connect(str(file), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_what_is_broken_is_named_and_stops_no_other(simulated: Simulated) -> None:
+    assert simulated.code == 1
+    (line,) = simulated.error.splitlines()
+    assert f"[{BROKEN}] Raise refused the credential (401): check BROKEN_TOKEN" in line
+    assert "marked" not in line
+    assert f"[{NORTH}]" not in line
+    assert f"[{SOUTH}]" not in line
+    gifts = dict(rows(simulated, "select organization, count(*) from raw_raise.gifts group by all"))
+    assert gifts == {slug: simulated.organizations[slug].counts()["raise"]["gifts"] for slug in (NORTH, SOUTH)}
+    assert misjudged(simulated) == {NORTH: 0, SOUTH: 0}
+
+
+def test_no_row_stands_under_another_organization(simulated: Simulated) -> None:
+    schemas = ("raw_raise", "raw_crm_plus", "staging", "intermediate", "marts")
+    found = strays(simulated.warehouse, NAMES, schemas) | strays(simulated.published, NAMES, ("marts",))
+    assert {"raw_raise.gifts", "raw_crm_plus.contacts", "marts.recon_gifts", "marts.recon_exceptions"} <= found.keys()
+    assert not {table: count for table, count in found.items() if count}
+
+
+def test_a_row_under_another_organization_would_be_seen(simulated: Simulated, tmp_path: Path) -> None:
+    file = tmp_path / "strayed.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        connection.execute(f"attach '{simulated.published}' as published (read_only)")
+        connection.execute("create schema marts")
+        connection.execute(
+            "create table marts.recon_gifts as select * replace"
+            f" (if(row_number() over (partition by organization) = 1, '{SOUTH}', organization) as organization)"
+            f" from published.marts.recon_gifts where crm_id is not null"
+        )
+    assert strays(file, NAMES, ("marts",)) == {"marts.recon_gifts": 1}
+
+
+def test_no_join_of_the_marts_meets_another_organization(simulated: Simulated) -> None:
+    """By their ids alone: what an analyst forgets to join by, must not matter to what the marts hold."""
+    for table, key, other, its_key in (
+        ("recon_gifts", "donor_id", "recon_donors", "raise_id"),
+        ("recon_gifts", "contact_id", "recon_donors", "crm_id"),
+        ("recon_recurring_gifts", "raise_id", "recon_exceptions", "raise_id"),
+        ("recon_exceptions", "raise_id", "recon_donors", "raise_id"),
+    ):
+        met = rows(
+            simulated,
+            "select count(*) filter (a.organization = b.organization),"
+            " count(*) filter (a.organization <> b.organization)"
+            f" from marts.{table} a inner join marts.{other} b on a.{key} = b.{its_key}",
+            published=True,
+        )
+        assert met[0][0] > 0
+        assert met[0][1] == 0, (table, other)
+
+
+def test_no_credential_goes_to_another_organizations_host(simulated: Simulated) -> None:
+    strangers = {slug: sandbox.requests()["strangers"] for slug, sandbox in simulated.organizations.items()}
+    assert (strangers[NORTH], strangers[SOUTH]) == (0, 0)
+    assert strangers[BROKEN] > 0
+    assert all(sandbox.requests()["undocumented"]["count"] == 0 for sandbox in simulated.organizations.values())

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ingestion.settings import Settings
+from ingestion.sources import finish_pending, is_half_loaded, pipeline_for
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+    return Settings(warehouse_path=tmp_path / "w.duckdb", _env_file=None)
+
+
+@pytest.mark.parametrize("came_to", ["extracted", "normalized"])
+def test_what_killed_runs_left_is_finished_for_every_organization(settings: Settings, came_to: str) -> None:
+    """Also for one that the settings do not name."""
+    left, other = pipeline_for("raise", "west_side", settings), pipeline_for("crm_plus", "west_side", settings)
+    for pipeline in (left, other):
+        pipeline.extract([{"id": 7}], table_name="gifts")
+        if came_to == "normalized":
+            pipeline.normalize()
+    assert is_half_loaded("raise", "west_side", settings) is (came_to == "normalized")
+    finish_pending("raise", settings)
+    assert not left.has_pending_data
+    assert left.dataset().gifts.fetchall()[0][0] == 7
+    assert other.has_pending_data
