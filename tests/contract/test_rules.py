@@ -29,7 +29,9 @@ def test_the_docs_tell_how_grave_a_breach_is(rule: Rule) -> None:
 
 
 def test_the_docs_name_no_other_checks() -> None:
-    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "transform").rglob("*.yml"))
+    tests = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "transform").rglob("*.yml") if "target" not in path.parts
+    )
     rules = {f"`{rule.name}`" for rule in (*READING_RULES, *MART_RULES)}
     assert all(f"name: {name.strip('`')}" in tests for name in ROWS.keys() - rules)
 
