@@ -285,7 +285,7 @@ def _write(found: dict[str, dict[str, str]]) -> None:
     lines = [
         "# Mutants of the rules",
         "",
-        f"Last run on {date.today()} by `tests/mutation`: each line is a rule made wrong in one place. A unit test must",
+        f"Last run on {date.today()} by `tests/mutation`: each line is a rule made wrong in one place. A test must",
         "notice it (`caught`); `equivalent` ones mean the same as the rule, for the reason given in `tests/mutation`.",
         "",
         "| model | mutants | caught | equivalent | survived |",
