@@ -91,11 +91,12 @@ def _list(names: Any) -> str:
 
 
 def main() -> None:
-    """Of the definitions as they are without any setting."""
+    """Of the definitions as they are without any setting. A warehouse's path, where one is given, saves the parse."""
     with tempfile.TemporaryDirectory() as folder:
+        warehouse = sys.argv[1] if len(sys.argv) > 1 else f"{folder}/w.duckdb"
         for name in set(os.environ) - {"PATH", "LANG", "PYTHONPATH"}:
             del os.environ[name]
-        os.environ.update(HOME=folder, DAGSTER_HOME=f"{folder}/dagster", WAREHOUSE_PATH=f"{folder}/w.duckdb")
+        os.environ.update(HOME=folder, DAGSTER_HOME=f"{folder}/dagster", WAREHOUSE_PATH=warehouse)
         # A `.env` here would be read.
         os.chdir(folder)
         from orchestration.definitions import defs

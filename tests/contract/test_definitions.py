@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -14,17 +13,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-
-
-@pytest.fixture(scope="module")
-def defs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.Definitions]:
-    with pytest.MonkeyPatch.context() as environment:
-        for name in ("RAISE_API_TOKEN", "CRM_PLUS_API_KEY", "ORGANIZATIONS_FILE"):
-            environment.delenv(name, raising=False)
-        environment.setenv("WAREHOUSE_PATH", str(tmp_path_factory.mktemp("warehouse") / "w.duckdb"))
-        from orchestration.definitions import defs
-
-        yield defs
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +38,12 @@ def test_the_definitions_can_be_executed(defs: dg.Definitions) -> None:
     ("organizations", "partitions"), [("[north]\n[south]\n", "['north', 'south']"), ("[north", "None")]
 )
 @pytest.mark.usefixtures("defs")
-def test_the_definitions_load_with_wrong_settings(tmp_path: Path, organizations: str, partitions: str) -> None:
+def test_the_definitions_load_with_wrong_settings(
+    tmp_path: Path, nowhere: Path, organizations: str, partitions: str
+) -> None:
     (tmp_path / "o.toml").write_text(organizations)
     wrong = {"ORGANIZATIONS_FILE": str(tmp_path / "o.toml"), "PII_MODE": "blur", "RAISE_BASE_URL": "nonsense"}
+    wrong |= {"WAREHOUSE_PATH": str(nowhere)}
     code = (
         "from orchestration.definitions import defs\n"
         "job = defs.resolve_job_def('reconcile')\n"

@@ -58,9 +58,7 @@ def test_every_error_that_an_alert_can_carry_has_its_line(error: type[TieoutErro
 
 
 @pytest.fixture(scope="module")
-def checks() -> set[str]:
-    from orchestration.definitions import defs
-
+def checks(defs: dg.Definitions) -> set[str]:
     return {key.name for key in defs.resolve_asset_graph().asset_check_keys}
 
 
@@ -141,9 +139,7 @@ def test_the_makefile_installs_as_the_guide_says() -> None:
     assert "make -C /opt/tieout .venv/.installed" in DEPLOY
 
 
-def test_the_sensor_is_there_and_on() -> None:
-    from orchestration.definitions import defs
-
+def test_the_sensor_is_there_and_on(defs: dg.Definitions) -> None:
     (sensor,) = defs.sensors or ()
     assert isinstance(sensor, dg.SensorDefinition)
     assert (sensor.name, sensor.default_status) == ("alerts", dg.DefaultSensorStatus.RUNNING)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -15,9 +16,10 @@ import pytest
 from tests.definitions_snapshot import KEPT, ROOT, described
 
 
-def test_the_definitions_are_those_that_are_kept() -> None:
+@pytest.mark.usefixtures("defs")
+def test_the_definitions_are_those_that_are_kept(nowhere: Path) -> None:
     found = subprocess.run(
-        [sys.executable, "-m", "tests.definitions_snapshot"],
+        [sys.executable, "-m", "tests.definitions_snapshot", str(nowhere)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

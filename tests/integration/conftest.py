@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -82,12 +83,17 @@ def _own_dlt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
 
 
-@pytest.fixture(scope="module")
-def workplaces(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Handle], Workplace]:
-    """Makes workplaces that share nothing with the machine's user: home, caches and Dagster's state are their own."""
+@pytest.fixture(scope="session")
+def workplace_for(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Handle], Workplace]:
+    """Clears the workplace and points it at a sandbox: the one made before is gone.
+
+    It shares nothing with the machine's user: home, caches and Dagster's state are its own. There is one at a time,
+    because dbt keeps what it parsed for a warehouse's path, and parsing takes longer than most runs.
+    """
+    folder = tmp_path_factory.mktemp("workplace")
 
     def make(sandbox: Handle) -> Workplace:
-        folder = tmp_path_factory.mktemp("workplace")
+        _clear(folder, all_but=folder / "data/warehouse.state/dbt")
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder / "home"),
@@ -102,9 +108,44 @@ def workplaces(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Handle], W
     return make
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Handle]:
-    """A small organization. Whatever was asked of it, nothing but documented reads was sent."""
+def _clear(folder: Path, all_but: Path) -> None:
+    for path in folder.iterdir():
+        if path in all_but.parents:
+            _clear(path, all_but)
+        elif path.is_dir() and path != all_but:
+            shutil.rmtree(path)
+        elif path.is_file():
+            path.unlink()
+
+
+@pytest.fixture(scope="session")
+def small() -> Iterator[Handle]:
+    """A small organization, at the instant it began."""
     with running(seed=11, scale="small") as handle:
         yield handle
-        assert handle.requests()["undocumented"]["count"] == 0
+
+
+@pytest.fixture
+def sandbox(small: Handle) -> Iterator[Handle]:
+    """A small organization. Whatever was asked of it, nothing but documented reads was sent."""
+    yield small
+    assert small.requests()["undocumented"]["count"] == 0
+
+
+@pytest.fixture(scope="session")
+def after_one_run(
+    small: Handle, workplace_for: Callable[[Handle], Workplace], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """What one good run leaves."""
+    made = workplace_for(small)
+    done = made.tieout("run")
+    assert done.returncode == 0, done.stderr
+    return shutil.copytree(made.folder / "data", tmp_path_factory.mktemp("after_one_run") / "data")
+
+
+@pytest.fixture
+def place(after_one_run: Path, sandbox: Handle, workplace_for: Callable[[Handle], Workplace]) -> Workplace:
+    """A workplace with one good run behind it."""
+    made = workplace_for(sandbox)
+    shutil.copytree(after_one_run, made.folder / "data", dirs_exist_ok=True)
+    return made

@@ -47,32 +47,33 @@ def finish(process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.timeout(3000)
-def test_killed_while_reading_and_loading(workplaces: Callable[[Handle], Workplace]) -> None:
+def test_killed_while_reading_and_loading(workplace_for: Callable[[Handle], Workplace]) -> None:
     kills = int(os.environ.get("KILLS", "8"))
     chance = random.Random(7)
     with running(seed=12, scale="small") as sandbox:
-        quiet = workplaces(sandbox)
+        place = workplace_for(sandbox)
         began = time.monotonic()
-        finish(ingest(quiet))
+        finish(ingest(place))
         length = time.monotonic() - began
+        undisturbed = place.raw()
 
-        killed = workplaces(sandbox)
+        place = workplace_for(sandbox)
         hits: Counter[str] = Counter()
         while hits.total() < kills:
-            process = ingest(killed)
+            process = ingest(place)
             try:
                 process.communicate(timeout=chance.uniform(0.3, 0.9) * length)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
-                hits[moment(killed)] += 1
+                hits[moment(place)] += 1
             else:
                 # Nothing was left to do that takes long enough to be killed in.
-                assert killed.raw() == quiet.raw()
-                killed = workplaces(sandbox)
-        finish(ingest(killed))
+                assert place.raw() == undisturbed
+                place = workplace_for(sandbox)
+        finish(ingest(place))
         print(dict(hits))
-        assert killed.raw() == quiet.raw()
+        assert place.raw() == undisturbed
         assert sandbox.requests()["undocumented"]["count"] == 0
 
 
@@ -90,28 +91,3 @@ def moment(place: Workplace) -> str:
         if step in left:
             return f"in {step}"
     return "between packages"
-
-
-@pytest.mark.timeout(1500)
-def test_killed_in_dbt(workplaces: Callable[[Handle], Workplace]) -> None:
-    with running(seed=12, scale="small") as sandbox:
-        place = workplaces(sandbox)
-        assert place.tieout("run").returncode == 0
-        published = place.query("from marts.recon_donors order by all", published=True)
-        raw = place.raw()
-        process = place.start("run", "--only", "transform")
-        # Only dbt writes to the warehouse in this part.
-        written = place.warehouse.with_name(f"{place.warehouse.name}.wal")
-        deadline = time.monotonic() + 600
-        while not written.exists():
-            assert process.poll() is None, "the run ended before it was killed"
-            assert time.monotonic() < deadline, "dbt never wrote"
-            time.sleep(0.05)
-        time.sleep(2)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        assert place.query("from marts.recon_donors order by all", published=True) == published
-        done = place.tieout("run")
-        assert done.returncode == 0, done.stderr
-        assert place.query("from marts.recon_donors order by all", published=True) == published
-        assert place.raw() == raw

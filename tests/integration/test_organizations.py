@@ -1,4 +1,4 @@
-"""Several organizations in one run: one of them broken, none of them in another's rows."""
+"""Several organizations in one run: two of them broken, none of them in another's rows."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from ingestion.sandbox import running_several
 from tests.organizations import Simulated, misjudged, simulate, strays
 
-NORTH, BROKEN, SOUTH = NAMES = ("north", "broken", "south")
+NORTH, BROKEN, SOUTH, UNSET = NAMES = ("north", "broken", "south", "unset")
 
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
     with running_several(NAMES) as organizations:
-        yield simulate(tmp_path_factory.mktemp("organizations"), organizations, every=3)
+        yield simulate(tmp_path_factory.mktemp("organizations"), organizations, every=2)
 
 
 def rows(simulated: Simulated, sql: str, *, published: bool = False) -> list[tuple[object, ...]]:
@@ -30,12 +30,22 @@ def test_what_is_broken_is_named_and_stops_no_other(simulated: Simulated) -> Non
     assert simulated.code == 1
     (line,) = simulated.error.splitlines()
     assert f"[{BROKEN}] Raise refused the credential (401): check BROKEN_TOKEN" in line
+    assert f"UNSET_KEY is not set: [{UNSET}]" in line
+    assert line.count("refused") == 1
     assert "marked" not in line
     assert f"[{NORTH}]" not in line
     assert f"[{SOUTH}]" not in line
     gifts = dict(rows(simulated, "select organization, count(*) from raw_raise.gifts group by all"))
     assert gifts == {slug: simulated.organizations[slug].counts()["raise"]["gifts"] for slug in (NORTH, SOUTH)}
+    read = dict(
+        rows(simulated, "select organization, bool_and(is_complete) from raw_raise.load_audit group by organization")
+    )
+    assert read == {NORTH: True, BROKEN: False, SOUTH: True}
     assert misjudged(simulated) == {NORTH: 0, SOUTH: 0}
+    judged = rows(
+        simulated, f"select distinct status from marts.recon_donors where organization = '{BROKEN}'", published=True
+    )
+    assert judged == [("not_assessable",)]
 
 
 def test_no_row_stands_under_another_organization(simulated: Simulated) -> None:
@@ -79,6 +89,6 @@ def test_no_join_of_the_marts_meets_another_organization(simulated: Simulated) -
 
 def test_no_credential_goes_to_another_organizations_host(simulated: Simulated) -> None:
     strangers = {slug: sandbox.requests()["strangers"] for slug, sandbox in simulated.organizations.items()}
-    assert (strangers[NORTH], strangers[SOUTH]) == (0, 0)
+    assert (strangers[NORTH], strangers[SOUTH], strangers[UNSET]) == (0, 0, 0)
     assert strangers[BROKEN] > 0
     assert all(sandbox.requests()["undocumented"]["count"] == 0 for sandbox in simulated.organizations.values())

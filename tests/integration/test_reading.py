@@ -18,9 +18,11 @@ from ingestion.sandbox.world.names import FIRST_NAMES, LAST_NAMES
 from ingestion.sources import SOURCES, open_reading
 from tests.clocks import clock_of
 from tests.integration.conftest import settings_for
+from tests.secrets import found_in
 from tests.soak import soak
 
 Read = Callable[..., dict[str, Outcome]]
+SALT = "marked-salt"
 
 
 @pytest.fixture
@@ -135,9 +137,9 @@ def test_fields_that_come_go_and_change_their_type(read: Read, query: Callable[[
 
 @pytest.mark.parametrize("mode", ["hash", "drop"])
 def test_nobody_is_named_in_the_warehouse(sandbox: Handle, tmp_path: Path, mode: str) -> None:
-    """Neither in a table nor in what a load left on disk."""
+    """Neither in a table nor in what a load left on disk, where no secret is left either."""
     sandbox.set_faults(odd_values=0.02, new_fields=1)
-    settings = settings_for(sandbox, tmp_path, pii_mode=mode)
+    settings = settings_for(sandbox, tmp_path, pii_mode=mode, pii_salt=SALT)
     (organization,) = settings.organizations
     for source in SOURCES:
         with open_reading(source, organization, settings, run_id="first") as reading:
@@ -156,6 +158,7 @@ def test_nobody_is_named_in_the_warehouse(sandbox: Handle, tmp_path: Path, mode:
             found = connection.execute(f'select distinct "{column}" from {schema}.{table}').fetchall()
             seen = [text for (text,) in found if text and named.search(text)]
             assert not seen, f"{schema}.{table}.{column}: {seen[0][:100]}"
+    assert found_in(tmp_path, [SALT, sandbox.raise_token, sandbox.crm_plus_key]) == []
     with (
         pytest.raises(SettingsError, match=f"PII_MODE is keep, and the warehouse was loaded with {mode}"),
         open_reading("raise", organization, settings_for(sandbox, tmp_path), run_id="second"),

@@ -1,4 +1,4 @@
-"""The whole run at medium scale against what the sandbox planted."""
+"""Whole runs: at medium scale against what the sandbox planted, and with one product alone."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ingestion.sandbox import Handle, running
 from tests.integration.conftest import Workplace
 
 
-def test_medium_organization(workplaces: Callable[[Handle], Workplace]) -> None:
+def test_medium_organization(workplace_for: Callable[[Handle], Workplace]) -> None:
     with running(seed=3, scale="medium") as sandbox:
-        place = workplaces(sandbox)
+        place = workplace_for(sandbox)
         done = place.tieout("run")
         assert done.returncode == 0, done.stderr
         truth, counts, requests = sandbox.truth(), sandbox.counts(), sandbox.requests()
@@ -54,3 +54,13 @@ def test_medium_organization(workplaces: Callable[[Handle], Workplace]) -> None:
     sent = requests["raise"]["total"] + requests["crm_plus"]["total"]
     sent -= requests["raise"]["routes"].get("GET /api/Webhook/{id}/log/{log_id}", 0)
     assert sent < rows / 250
+
+
+def test_without_crm_plus(workplace_for: Callable[[Handle], Workplace], sandbox: Handle) -> None:
+    place = workplace_for(sandbox)
+    done = place.tieout("run", CRM_PLUS_API_KEY="")
+    assert done.returncode == 0, done.stderr
+    statuses = place.query("select distinct status from marts.recon_donors where raise_id is not null", published=True)
+    assert {status for (status,) in statuses} == {"not_applicable", "deleted", "test_mode"}
+    assert place.query("select count(*) from raw_crm_plus.contacts") == [(0,)]
+    assert place.query("select is_connected from raw_crm_plus.connections") == [(False,)]

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import duckdb
 import typer
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from dbt.cli.main import dbtRunner
 
-from tests.oracle.differential import PROJECT
+from tests.in_process import Dbt
 from tests.oracle.register import Day, Record, Register, Side, days
 
 ENTITIES = {"donors": "donor", "gifts": "gift", "recurring_gifts": "recurring_gift"}
-
-
-class Dbt:
-    """dbt in this process, so that the project is parsed once for all runs."""
-
-    def __init__(self, folder: Path) -> None:
-        os.environ |= {"WAREHOUSE_PATH": str(folder / "warehouse.duckdb"), "HOME": str(folder)}
-        self._where = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
-        self._where += ["--target-path", str(folder / "target"), "--log-path", str(folder)]
-        parsed = dbtRunner().invoke(["--quiet", "parse", *self._where])
-        assert parsed.success, parsed.exception
-        self._runner = dbtRunner(manifest=parsed.result)  # type: ignore[arg-type]
-
-    def __call__(self, *arguments: str) -> None:
-        done = self._runner.invoke(["--quiet", *arguments, *self._where])
-        assert done.success, done.exception or [result.message for result in done.result]  # type: ignore[union-attr]
-        DuckDBConnectionManager.close_all_connections()
 
 
 def write(folder: Path, day: Day) -> None:
@@ -108,14 +88,15 @@ def _record(row: dict[str, Any]) -> Record:
 def differences(folder: Path, seed: int, count: int) -> list[str]:
     """What the register says otherwise than the second reading, run by run."""
     dbt, expected, found = Dbt(folder), Register(), []
-    dbt("seed", "--select", "recon_statuses")
+    warehouse = folder / "warehouse.duckdb"
+    dbt(warehouse, "seed", "--select", "recon_statuses")
     for number, day in enumerate(days(seed, count)):
         expected.take(day)
         write(folder, day)
         # a full refresh keeps the history, and a run that is repeated adds nothing to it
         repeated: list[list[str]] = [["--full-refresh"]] if number % 6 == 5 else [[], []] if number % 6 == 3 else [[]]
         for arguments in repeated:
-            dbt("run", "--select", "recon_exceptions", *arguments)
+            dbt(warehouse, "run", "--select", "recon_exceptions", *arguments)
         rows = register(folder)
         entries = {key: vars(entry) for key, entry in expected.entries.items()}
         found += [

@@ -23,24 +23,6 @@ COMMANDS = [
 ]
 
 
-@pytest.fixture
-def tieout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for name in ("RAISE_API_TOKEN", "WAREHOUSE_PATH", "PUBLISHED_PATH", "ORGANIZATIONS_FILE", "DAGSTER_HOME"):
-        monkeypatch.delenv(name, raising=False)
-
-    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", "from orchestration.cli import main; main()", *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    return call
-
-
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(tieout, command: str) -> None:
     answer = tieout(command, "--help")
@@ -123,22 +105,29 @@ def test_an_error_is_one_line_on_stderr(tieout, arguments: list[str], code: int,
     assert said in answer.stderr
 
 
-def test_an_unknown_organization_is_a_wrong_setting(tieout, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAISE_API_TOKEN", "secret")
-    answer = tieout("run", "--organization", "elsewhere")
+def test_an_unknown_organization_is_a_wrong_setting(tieout) -> None:
+    answer = tieout("run", "--organization", "elsewhere", RAISE_API_TOKEN="secret")
     assert answer.returncode == 2
     assert "elsewhere" in answer.stderr
     assert "default" in answer.stderr
 
 
-def test_a_locked_warehouse_is_told_before_anything_is_fetched(
-    tieout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
-) -> None:
-    monkeypatch.setenv("RAISE_API_TOKEN", "secret")
-    monkeypatch.setenv("RAISE_BASE_URL", f"http://127.0.0.1:{unused_tcp_port}")
-    monkeypatch.setenv("WAREHOUSE_PATH", str(tmp_path / "w.duckdb"))
-    with duckdb.connect(str(tmp_path / "w.duckdb")):
-        answer = tieout("run")
+def test_a_locked_warehouse_is_told_before_anything_is_fetched(tmp_path: Path, unused_tcp_port: int) -> None:
+    settings = {
+        "RAISE_API_TOKEN": "secret",
+        "RAISE_BASE_URL": f"http://127.0.0.1:{unused_tcp_port}",
+        "WAREHOUSE_PATH": str(tmp_path / "w.duckdb"),
+    }
+    with duckdb.connect(settings["WAREHOUSE_PATH"]):
+        answer = subprocess.run(
+            [Path(sys.executable).with_name("tieout"), "run"],
+            cwd=tmp_path,
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
     assert answer.returncode == 1
     assert len(answer.stderr.splitlines()) == 1
     assert str(tmp_path / "w.duckdb") in answer.stderr

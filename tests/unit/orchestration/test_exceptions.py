@@ -6,8 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import duckdb
 import pytest
@@ -59,19 +62,8 @@ def published(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def call(published: Path, tmp_path: Path):
-    def tieout(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", "from orchestration.cli import main; main()", "exceptions", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "PUBLISHED_PATH": str(published), **environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    return tieout
+def call(tieout: Callable[..., CompletedProcess[str]], published: Path) -> Callable[..., CompletedProcess[str]]:
+    return partial(tieout, "exceptions", PUBLISHED_PATH=str(published))
 
 
 def shown(published: Path, **asked: object) -> str:

@@ -103,6 +103,14 @@ def test_a_bare_world_has_only_gifts(open_sandbox):
     assert counts["crm_plus"]["gifts"] == counts["crm_plus"]["contacts"] == 0
 
 
+def test_time_changes_one_in_a_hundred_rows_of_a_bare_world(open_sandbox):
+    reader = open_sandbox(scale="gifts:2000")
+    before = reader.raise_all("Gift")
+    reader.control("advance", {"hours": 1})
+    after = reader.raise_all("Gift")
+    assert sum(old != new for old, new in zip(before, after, strict=True)) == 20
+
+
 def test_unknown_scales_are_refused():
     with pytest.raises(ValueError, match="unknown scale"):
         scale_named("gigantic")
