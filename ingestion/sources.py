@@ -13,7 +13,7 @@ import dlt
 from dlt.extract import DltSource
 from dlt.pipeline.pipeline import Pipeline
 
-from ingestion import virtuous_crm_plus, virtuous_raise, warehouse
+from ingestion import pending, virtuous_crm_plus, virtuous_raise, warehouse
 from ingestion.errors import Throttled
 from ingestion.http import PATIENCE, Patience
 from ingestion.reading import Progress, Reading
@@ -101,13 +101,13 @@ def finish_pending(source: str, settings: Settings) -> None:
     staged is gone, and the package would be merged without it.
     """
     # To ask dlt itself costs 50 ms for each organization.
-    pending = {
+    names = {
         package.parents[2].name
-        for packages in ("normalize/extracted", "load/normalized")
+        for packages in (pending.EXTRACTED, pending.NORMALIZED)
         for package in _pipelines(settings).glob(f"{source}_*/{packages}/*")
     }
-    for name in sorted(pending):
-        _finish(pipeline_for(source, name.removeprefix(f"{source}_"), settings))
+    for name in sorted(names):
+        pending.finish(pipeline_for(source, name.removeprefix(f"{source}_"), settings))
 
 
 def is_half_loaded(source: str, slug: str, settings: Settings) -> bool:
@@ -117,12 +117,6 @@ def is_half_loaded(source: str, slug: str, settings: Settings) -> bool:
 
 def _pipelines(settings: Settings) -> Path:
     return settings.state_path / "dlt"
-
-
-def _finish(pipeline: Pipeline) -> None:
-    if pipeline.has_pending_data:
-        pipeline.normalize()
-        pipeline.load()
 
 
 @contextmanager
@@ -138,13 +132,13 @@ def open_reading(
 ) -> Iterator[OpenReading]:
     """A reading of one product, ready to be run.
 
-    Load packages that a killed run left behind are finished first: what they hold was read completely, and dlt would
-    otherwise load them in place of the new data. Raises `WarehouseLocked` before anything is fetched.
+    Load packages that a killed run left behind are finished first: dlt would otherwise load them in place of the new
+    data. Raises `WarehouseLocked` before anything is fetched.
     """
     product = _PRODUCTS[source]
     warehouse.check(settings.warehouse_path)
     pipeline = pipeline_for(source, organization.slug, settings)
-    _finish(pipeline)
+    pending.finish(pipeline)
     client = product.client_for(organization, patience)
     reading = Reading(
         source=source,

@@ -1,77 +1,74 @@
 """Killed at any moment, the next run ends with the warehouse of an undisturbed one.
 
-`KILLS` says how often (8 unless told): `KILLS=100 pytest tests/integration/test_kills.py -s` prints where they hit.
+`KILLS` says how often (20 unless told): `KILLS=100 pytest tests/integration/test_kills.py -s` prints where they hit.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
+from multiprocessing.process import BaseProcess
 
 import pytest
 
 from ingestion.sandbox import Handle, running
 from tests.integration.conftest import Workplace
+from tests.integration.ingest import ingest
 
-ROOT = Path(__file__).parents[2]
+# Every process is the fork of one that has loaded dlt already: a kill costs no more than the reading that it ends.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.integration.ingest"])
 
 
-def ingest(place: Workplace) -> subprocess.Popen[bytes]:
+def start(place: Workplace) -> BaseProcess:
     """Starts the ingestion alone, with many small load packages."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.ingest"],
-        cwd=ROOT,
-        env=place.environment
-        | {
-            "COMMIT_EVERY_ROWS": "600",
-            "WEBHOOK_PAYLOADS_PER_RUN": "10000",
-            "WAREHOUSE_PATH": str(place.warehouse),
-            "PUBLISHED_PATH": str(place.published),
-        },
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    environment = place.environment | {
+        "COMMIT_EVERY_ROWS": "600",
+        "WEBHOOK_PAYLOADS_PER_RUN": "10000",
+        "WAREHOUSE_PATH": str(place.warehouse),
+        "PUBLISHED_PATH": str(place.published),
+    }
+    process = FORKS.Process(target=ingest, args=(environment,))
+    process.start()
+    return process
 
 
-def finish(process: subprocess.Popen[bytes]) -> None:
-    _, err = process.communicate(timeout=800)
-    assert process.returncode == 0, err.decode()
+def finish(process: BaseProcess) -> None:
+    process.join(timeout=800)
+    assert process.exitcode == 0
 
 
 @pytest.mark.timeout(3000)
 def test_killed_while_reading_and_loading(workplace_for: Callable[[Handle], Workplace]) -> None:
-    kills = int(os.environ.get("KILLS", "8"))
+    kills = int(os.environ.get("KILLS", "20"))
     chance = random.Random(7)
     with running(seed=12, scale="small") as sandbox:
         place = workplace_for(sandbox)
         began = time.monotonic()
-        finish(ingest(place))
+        finish(start(place))
         length = time.monotonic() - began
         undisturbed = place.raw()
 
         place = workplace_for(sandbox)
         hits: Counter[str] = Counter()
         while hits.total() < kills:
-            process = ingest(place)
-            try:
-                process.communicate(timeout=chance.uniform(0.3, 0.9) * length)
-            except subprocess.TimeoutExpired:
+            process = start(place)
+            process.join(timeout=chance.uniform(0.1, 0.9) * length)
+            if process.is_alive():
                 os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
+                process.join()
                 hits[moment(place)] += 1
             else:
                 # Nothing was left to do that takes long enough to be killed in.
+                assert process.exitcode == 0
                 assert place.raw() == undisturbed
                 place = workplace_for(sandbox)
-        finish(ingest(place))
+        finish(start(place))
         print(dict(hits))
         assert place.raw() == undisturbed
         assert sandbox.requests()["undocumented"]["count"] == 0

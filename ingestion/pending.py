@@ -1,0 +1,51 @@
+"""Load packages that a killed run left behind: what they hold was read completely, and is loaded before anything else.
+
+dlt goes on where it stopped, which twice is not where the warehouse stands (dlt 1.31.0, 2026-11-22): a package that
+was normalized and not yet taken from the extracted ones cannot be normalized again, and a file that was copied into its
+staging table and not yet noted as copied is copied again, so that its rows are merged twice.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName
+from dlt.common.storages.load_storage import LoadStorage
+from dlt.common.storages.normalize_storage import NormalizeStorage
+from dlt.pipeline.pipeline import Pipeline
+
+EXTRACTED = Path("normalize", NormalizeStorage.EXTRACTED_FOLDER)
+NORMALIZED = Path("load", LoadStorage.NORMALIZED_FOLDER)
+
+
+def finish(pipeline: Pipeline) -> None:
+    """Loads the packages of a pipeline that are not loaded yet."""
+    folder = Path(pipeline.working_dir)
+    for package in sorted((folder / NORMALIZED).glob("*")):
+        # A package comes to the normalized ones as a whole.
+        shutil.rmtree(folder / EXTRACTED / package.name, ignore_errors=True)
+        _start_over(package)
+    if pipeline.has_pending_data:
+        pipeline.normalize()
+        pipeline.load()
+
+
+def _start_over(package: Path) -> None:
+    """Makes all of a package's files new to dlt, which then empties their staging tables first.
+
+    To merge a table twice from the same staged rows changes nothing: rows are merged by their keys.
+    """
+    new = package / PackageStorage.NEW_JOBS_FOLDER
+    applied = package / PackageStorage.APPLIED_SCHEMA_UPDATES_FILE_NAME
+    if applied.exists():
+        applied.rename(package / PackageStorage.SCHEMA_UPDATES_FILE_NAME)
+    for folder in (PackageStorage.STARTED_JOBS_FOLDER, PackageStorage.COMPLETED_JOBS_FOLDER):
+        for job in (package / folder).iterdir():
+            job.rename(new / job.name)
+    for job in new.iterdir():
+        # The merges, which dlt plans again when everything is staged.
+        if ParsedLoadJobFileName.parse(job.name).file_format == "sql":
+            job.unlink()
+    for marker in (package / PackageStorage.PENDING_TRANSITIONS_FOLDER).glob("*"):
+        marker.unlink()

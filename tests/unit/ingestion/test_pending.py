@@ -1,0 +1,81 @@
+"""A load that was killed, at the moments where dlt by itself would fail or load twice."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import dlt
+import pytest
+from dlt.common.storages.load_package import PackageStorage
+from dlt.load.load import Load
+from dlt.pipeline.exceptions import PipelineStepFailed
+from dlt.pipeline.pipeline import Pipeline
+
+from ingestion import pending
+from ingestion.settings import Settings
+from ingestion.sources import pipeline_for
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.fixture
+def pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pipeline:
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+    return pipeline_for("raise", "river", Settings(warehouse_path=tmp_path / "w.duckdb", _env_file=None))
+
+
+def gifts() -> dlt.sources.DltResource:
+    rows = [{"id": 1, "amount": 5}, {"id": 2, "amount": 7}]
+    upsert = {"disposition": "merge", "strategy": "upsert"}
+    return dlt.resource(rows, name="gifts", primary_key="id", write_disposition=upsert)
+
+
+def loaded(pipeline: Pipeline) -> list[tuple[int, ...]]:
+    return sorted(row[:2] for row in pipeline.dataset().gifts.fetchall())
+
+
+def test_between_normalizing_and_taking_it_from_the_extracted(pipeline: Pipeline, tmp_path: Path) -> None:
+    pipeline.extract(gifts())
+    (package,) = (Path(pipeline.working_dir) / pending.EXTRACTED).iterdir()
+    shutil.copytree(package, tmp_path / "kept")
+    pipeline.normalize()
+    shutil.copytree(tmp_path / "kept", package)
+    pending.finish(pipeline)
+    assert not pipeline.has_pending_data
+    assert loaded(pipeline) == [(1, 5), (2, 7)]
+
+
+def _after(calls: int, method: Callable[..., object]) -> Callable[..., object]:
+    """A method that is killed when it is called once more than so often."""
+    left = iter(range(calls))
+
+    def dies(*args: object, **kwargs: object) -> object:
+        if next(left, None) is None:
+            raise Killed
+        return method(*args, **kwargs)
+
+    return dies
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
+@pytest.mark.parametrize("rounds", range(3))
+def test_in_any_round_of_the_load(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, rounds: int, is_noted: bool
+) -> None:
+    """Between the rounds files are copied and tables merged; `is_noted` says whether dlt came to write that down."""
+    pipeline.extract(gifts())
+    pipeline.normalize()
+    with monkeypatch.context() as killed:
+        killed.setattr(Load, "complete_jobs", _after(rounds, Load.complete_jobs))
+        if not is_noted:
+            killed.setattr(PackageStorage, "save_pending_transition", lambda *_: None)
+        with pytest.raises(PipelineStepFailed):
+            pipeline.load()
+    assert pipeline.has_pending_data
+    pending.finish(pipeline)
+    assert not pipeline.has_pending_data
+    assert loaded(pipeline) == [(1, 5), (2, 7)]
