@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A checkout's own environment: not one that happens to be active.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-.PHONY: help demo run test dev lint bench soak simulation organizations mutants snapshot lock clean
+.PHONY: help demo run test dev lint bench soak simulation days organizations mutants snapshot lock clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ soak: $(INSTALLED) ## Read the sandbox through 10,000 faults and look for what w
 
 simulation: $(INSTALLED) ## Hourly runs of a large organization for a week: what they ask for, and what they find
 	$(BIN)/python -m tests.simulation
+
+days: $(INSTALLED) ## Twenty organizations over thirty days, every record compared with what was planted every day
+	$(BIN)/python -m tests.days
 
 organizations: $(INSTALLED) ## One run of 200 organizations, some of them broken: how long, and whether rows go astray
 	$(BIN)/python -m tests.organizations

@@ -1,0 +1,260 @@
+"""Many organizations, day after day, against what their sandboxes planted: `make days`.
+
+Every day each of them is read and the warehouse is built. On some days one of the two APIs fails for an organization;
+then nothing healthy may be accused, and its register of exceptions stands still. At the end everything is built anew
+and has to say the same. All organizations stand in one warehouse.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Annotated, Any
+
+import duckdb
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ingestion.http import Patience
+from ingestion.sandbox import Handle, running_several
+from ingestion.settings import Organization, Settings, load_settings
+from ingestion.sources import SOURCES, open_reading
+from tests.in_process import Dbt
+from tests.organizations import write_settings
+
+ENTITIES = {"donors": "donor", "gifts": "gift", "recurring_gifts": "recurring_gift"}
+ORPHANS = {"donors": "orphan_contacts", "gifts": "orphan_gifts", "recurring_gifts": "orphan_recurring_gifts"}
+UNSETTLED = {"raise": "unsettled_gifts", "crm_plus": "unsettled_crm_gifts"}
+_BUILD = ("build", "--exclude-resource-type", "unit_test")
+_HASTE = Patience(attempts=2, initial=0.01, longest=0.05)
+
+Key = tuple[str, int]
+"""A record: the product that has it, and its id there."""
+Statuses = dict[Key, str]
+
+
+@dataclass
+class Entry:
+    """What the register of exceptions should say of a record and a code."""
+
+    is_open: bool = True
+    reopened: int = 0
+
+
+@dataclass
+class Days:
+    """What was compared, and what was found otherwise."""
+
+    compared: int = 0
+    failed_readings: int = 0
+    planted: Counter[str] = field(default_factory=Counter)
+    found: Counter[str] = field(default_factory=Counter)
+    agreed: Counter[str] = field(default_factory=Counter)
+    differences: list[str] = field(default_factory=list)
+    register: dict[tuple[str, str], dict[tuple[Key, str], Entry]] = field(default_factory=lambda: defaultdict(dict))
+
+
+class Warehouse:
+    """The questions that are asked of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.path), read_only=True) as connection:
+            connection.execute("set timezone = 'UTC'")
+            return connection.execute(sql, parameters).fetchall()
+
+    def statuses(self, organization: str, mart: str) -> Statuses:
+        found = self.query(
+            f"select raise_id, crm_id, status from marts.recon_{mart} where organization = $1", organization
+        )
+        return {("crm_plus", crm) if key is None else ("raise", key): status for key, crm, status in found}
+
+    def register(self, organization: str) -> list[tuple[Any, ...]]:
+        """All of it but what a day makes older."""
+        return self.query(
+            "select * exclude (age_days, age_bucket) from marts.recon_exceptions where organization = $1 order by all",
+            organization,
+        )
+
+    def exceptions(self, organization: str, entity: str) -> dict[tuple[Key, str], tuple[bool, int]]:
+        found = self.query(
+            "select raise_id, crm_id, code, resolved_at is null, reopened_count from marts.recon_exceptions"
+            " where organization = $1 and entity = $2",
+            organization,
+            entity,
+        )
+        return {
+            (("crm_plus", crm) if key is None else ("raise", key), code): (is_open, reopened)
+            for key, crm, code, is_open, reopened in found
+        }
+
+    def severities(self) -> dict[tuple[str, str], str]:
+        """Of the codes that are exceptions."""
+        found = self.query("select entity, code, severity from marts.recon_statuses where is_exception")
+        return {(entity, code): severity for entity, code, severity in found}
+
+    def marts(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every mart whole, but for when its rows were computed."""
+        names = self.query("select table_name from duckdb_tables() where schema_name = 'marts' order by all")
+        return {
+            name: self.query(f"select columns(lambda c: c != 'computed_at') from marts.{name} order by all")
+            for (name,) in names
+        }
+
+
+def planted(truth: dict[str, Any], mart: str) -> tuple[Statuses, set[Key]]:
+    """What the sandbox says of a kind of record; and of which records it says nothing yet."""
+    statuses: Statuses = {("raise", int(key)): record["status"] for key, record in truth[mart].items()}
+    statuses |= {("crm_plus", int(key)): record["status"] for key, record in truth[ORPHANS[mart]].items()}
+    if mart != "gifts":
+        return statuses, set()
+    return statuses, {(product, key) for product, name in UNSETTLED.items() for key in truth[name]}
+
+
+def read(organization: Organization, settings: Settings, broken: str | None) -> dict[str, bool]:
+    """Whether each product was read completely; the broken one is read with a wrong credential."""
+    complete = {}
+    if broken:
+        wrong = {"raise": "raise_api_token", "crm_plus": "crm_plus_api_key"}[broken]
+        organization = organization.model_copy(update={wrong: type(organization.raise_api_token)("wrong")})
+    for source in SOURCES:
+        run_id = settings.now().isoformat()
+        with open_reading(source, organization, settings, run_id=run_id, patience=_HASTE) as reading:
+            complete[source] = all(outcome.is_complete for outcome in reading.run().values())
+    return complete
+
+
+def compare(days: Days, day: int, organization: str, warehouse: Warehouse, truth: dict[str, Any]) -> None:
+    """After a day on which everything could be read."""
+    exceptions = warehouse.severities()
+    for mart, entity in ENTITIES.items():
+        expected, unsettled = planted(truth, mart)
+        found = warehouse.statuses(organization, mart)
+        for key in (expected.keys() | found.keys()) - unsettled:
+            ours, theirs = expected.get(key), found.get(key)
+            days.compared += 1
+            days.planted[f"{entity} {ours}"] += 1
+            days.found[f"{entity} {theirs}"] += 1
+            if ours == theirs:
+                days.agreed[f"{entity} {ours}"] += 1
+            else:
+                days.differences.append(f"day {day} {organization} {mart} {key}: planted {ours}, found {theirs}")
+        register = days.register[organization, entity]
+        _follow(register, {(key, status) for key, status in expected.items() if (entity, status) in exceptions})
+        told = warehouse.exceptions(organization, entity)
+        for record in {record for record in register.keys() | told.keys() if record[0] not in unsettled}:
+            entry = register.get(record)
+            wanted = (entry.is_open, entry.reopened) if entry else None
+            if told.get(record) != wanted:
+                days.differences.append(
+                    f"day {day} {organization} register {entity} {record}: {wanted}, found {told.get(record)}"
+                )
+
+
+def _follow(register: dict[tuple[Key, str], Entry], now: set[tuple[Key, str]]) -> None:
+    for record, entry in register.items():
+        if not entry.is_open and record in now:
+            entry.reopened += 1
+        entry.is_open = record in now
+    for record in now - register.keys():
+        register[record] = Entry()
+
+
+def accused(organization: str, warehouse: Warehouse, truth: dict[str, Any]) -> Iterator[str]:
+    """Healthy records of which the warehouse says that something is wrong."""
+    exceptions = warehouse.severities()
+    for mart, entity in ENTITIES.items():
+        expected, unsettled = planted(truth, mart)
+        for key, status in warehouse.statuses(organization, mart).items():
+            is_healthy = key not in unsettled and (entity, expected.get(key)) not in exceptions
+            if is_healthy and exceptions.get((entity, status)) == "error":
+                yield f"{organization} {mart} {key}: planted {expected.get(key)}, accused of {status}"
+
+
+def live(folder: Path, organizations: dict[str, Handle], count: int, seed: int) -> Days:
+    """So many days of them all."""
+    os.environ |= {
+        **write_settings(organizations, folder),
+        "WAREHOUSE_PATH": str(folder / "warehouse.duckdb"),
+        "WEBHOOK_PAYLOADS_PER_RUN": "100000",
+        "DLT_DATA_DIR": str(folder / "dlt"),
+    }
+    os.chdir(folder)
+    dbt, days, chance = Dbt(folder), Days(), Random(seed)
+    warehouse = Warehouse(folder / "warehouse.duckdb")
+    for day in range(count):
+        hours = chance.randint(18, 30) if day else 0
+        broken = {slug: chance.choice(SOURCES) if day and chance.random() < 0.15 else None for slug in organizations}
+        before = {slug: warehouse.register(slug) for slug, source in broken.items() if source}
+        for sandbox in organizations.values():
+            sandbox.advance(hours=hours)
+            os.environ["TIEOUT_NOW"] = sandbox.env()["TIEOUT_NOW"]
+        settings = load_settings()
+        for organization in settings.organizations:
+            complete = read(organization, settings, broken[organization.slug])
+            assert all(complete.values()) is (broken[organization.slug] is None), complete
+            if complete["raise"]:
+                organizations[organization.slug].observed()
+        dbt(warehouse.path, *_BUILD)
+        for slug, sandbox in organizations.items():
+            truth = sandbox.truth()
+            if broken[slug] is None:
+                compare(days, day, slug, warehouse, truth)
+                continue
+            days.failed_readings += 1
+            days.differences += [f"day {day} {line}" for line in accused(slug, warehouse, truth)]
+            if warehouse.register(slug) != before[slug]:
+                days.differences.append(f"day {day} {slug}: the register moved although {broken[slug]} was not read")
+        print(f"day {day}: {days.compared:,} records compared, {len(days.differences)} differences", flush=True)
+    by_increments = warehouse.marts()
+    dbt(warehouse.path, *_BUILD, "--full-refresh")
+    for name, rows in warehouse.marts().items():
+        if rows != by_increments[name]:
+            days.differences.append(f"{name} says something else when it is built anew")
+    for slug, sandbox in organizations.items():
+        if undocumented := sandbox.requests()["undocumented"]["count"]:
+            days.differences.append(f"{slug}: {undocumented} requests that are no documented reads")
+    return days
+
+
+def show(days: Days, console: Console) -> None:
+    table = Table("status", "planted", "found", "recall", "precision")
+    for code in sorted((days.planted | days.found).keys()):
+        agreed, planted, found = days.agreed[code], days.planted[code], days.found[code]
+        recall = f"{agreed / planted:.4f}" if planted else "-"
+        precision = f"{agreed / found:.4f}" if found else "-"
+        table.add_row(code, f"{planted:,}", f"{found:,}", recall, precision)
+    console.print(table)
+    entries = [entry for register in days.register.values() for entry in register.values()]
+    console.print(
+        f"{days.compared:,} statuses compared; {len(entries):,} exceptions, {sum(not e.is_open for e in entries):,} of"
+        f" them resolved, {sum(e.reopened for e in entries):,} times reopened; {days.failed_readings} readings failed"
+    )
+    for difference in days.differences[:20]:
+        console.print(difference)
+    console.print(f"{len(days.differences)} differences")
+
+
+def main(
+    organizations: Annotated[int, typer.Option(help="How many, each by a seed of its own.")] = 20,
+    days: Annotated[int, typer.Option(help="How many days.")] = 30,
+    seed: Annotated[int, typer.Option(help="Another seed, other days on which something fails.")] = 1,
+) -> None:
+    """Live through days, and compare each of them."""
+    names = [f"org-{number:02}" for number in range(1, organizations + 1)]
+    with tempfile.TemporaryDirectory() as folder, running_several(names) as handles:
+        lived = live(Path(folder), handles, days, seed)
+    show(lived, Console(width=120))
+    raise typer.Exit(1 if lived.differences else 0)
+
+
+if __name__ == "__main__":
+    typer.run(main)
