@@ -20,8 +20,20 @@ from orchestration.resources import Transformer, Turn
 _BUILD = ["build", "--exclude-resource-type", "unit_test"]
 
 
+_MEANINGS = {
+    "primary_key": "Every row has {columns}, and no two rows share them.",
+    "unique_combination": "No two rows share {columns}.",
+    "unique": "No two rows share {column_name}.",
+    "not_null": "Every row has {column_name}.",
+    "accepted_values": "{column_name} is one of {values}.",
+    "relationships": "Every {column_name} is a {field} of {to}.",
+    "is_true": "In every row: {expression}.",
+}
+"""What the generic tests of the project say, with their arguments."""
+
+
 class Models(DagsterDbtTranslator):
-    """Leaves the keys as they are, schema and table, and tells groups and owners."""
+    """Leaves the keys as they are, schema and table, and tells groups, owners, and what a test says."""
 
     def __init__(self) -> None:
         super().__init__(DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
@@ -37,6 +49,28 @@ class Models(DagsterDbtTranslator):
             owners=OWNERS,
             freshness_policy=self._freshness if schema == SCHEMA else None,
         )
+
+    def get_asset_check_spec(
+        self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetCheckSpec | None:
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        return spec and dg.AssetCheckSpec(
+            spec.name,
+            asset=spec.asset_key,
+            description=_meaning(manifest["nodes"][unique_id]),
+            additional_deps=spec.additional_deps,
+            blocking=spec.blocking,
+            metadata=spec.metadata,
+        )
+
+
+def _meaning(test: Mapping[str, Any]) -> str:
+    if said := test["description"]:
+        return str(said)
+    generic = test["test_metadata"]
+    told = {name: ", ".join(value) if isinstance(value, list) else value for name, value in generic["kwargs"].items()}
+    rows = test["config"].get("where")
+    return _MEANINGS[generic["name"]].format(**told) + (f" Only rows where {rows}." if rows else "")
 
 
 def transform_assets(manifest: Path) -> dg.AssetsDefinition:

@@ -55,6 +55,11 @@ def test_the_definitions_load_with_wrong_settings(
     assert told.stdout.splitlines()[-1] == partitions
 
 
+def test_every_check_says_what_it_means(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    assert [key for key in graph.asset_check_keys if not graph.get_check_spec(key).description] == []
+
+
 def test_every_asset_that_is_read_is_an_asset(specs: dict[dg.AssetKey, dg.AssetSpec]) -> None:
     missing = {dep.asset_key for spec in specs.values() for dep in spec.deps} - specs.keys()
     assert not missing, "a dbt source has no raw table behind it"
