@@ -58,7 +58,7 @@ def test_killed_while_reading_and_loading(workplace_for: Callable[[Handle], Work
         hits: Counter[str] = Counter()
         while hits.total() < kills:
             process = start(place)
-            process.join(timeout=chance.uniform(0.1, 0.9) * length)
+            process.join(timeout=chance.uniform(0.05, 0.6) * length)
             if process.is_alive():
                 os.killpg(process.pid, signal.SIGKILL)
                 process.join()
