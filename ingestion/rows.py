@@ -157,9 +157,9 @@ class RowReader:
         pages = [page for page in pages if page.ids]
         if not pages:
             return pa.table({})
-        self._connection.register(
-            "bodies", pa.table({"page": range(len(pages)), "body": [page.body for page in pages]})
-        )
+        # A record batch for each page: what lies in one batch, one thread of DuckDB parses alone.
+        bodies = [pa.record_batch({"page": [number], "body": [page.body]}) for number, page in enumerate(pages)]
+        self._connection.register("bodies", pa.Table.from_batches(bodies))
         self._connection.register(
             "again", pa.table(again, schema=pa.schema([("page", pa.int64()), ("place", pa.int64())]))
         )
@@ -237,7 +237,9 @@ class RowReader:
         return again
 
     def _typed(self, pages: Sequence[Page]) -> pa.Table:
-        if self._shape and self._shape.is_exact and self._strict_failures < _STRICT_FAILURES_BEFORE_GIVING_UP:
+        # What a few pages are like, the others mostly are; and strictness notices where they are not.
+        self._shape = self._shape or self._shape_of(pages[::8])
+        if self._shape.is_exact and self._strict_failures < _STRICT_FAILURES_BEFORE_GIVING_UP:
             try:
                 table = self._select(self._shape, strict=True)
             except duckdb.InvalidInputException:

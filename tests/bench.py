@@ -176,7 +176,7 @@ def _bare_insert(connection: Any, batch: Any, gifts: Any) -> None:
     names = json.loads(batch[0].body)["items"][0]
     declared = {column.wire: column.kind.value for column in gifts.columns}
     fields = json.dumps([{name: declared.get(name, "JSON") for name in names}])
-    connection.register("bodies", pa.table({"body": [page.body for page in batch]}))
+    connection.register("bodies", pa.Table.from_batches([pa.record_batch({"body": [page.body]}) for page in batch]))
     items = f"select unnest(from_json(body, '{{\"items\":{fields}}}')['items']) as item from bodies"
     select = f"select unnest(item) from ({items})"
     connection.execute(f"create table if not exists gifts as from ({select}) limit 0")
