@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from dlt.common.storages.file_storage import FileStorage
 from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName
 from dlt.common.storages.load_storage import LoadStorage
 from dlt.common.storages.normalize_storage import NormalizeStorage
@@ -22,7 +23,8 @@ NORMALIZED = Path("load", LoadStorage.NORMALIZED_FOLDER)
 def finish(pipeline: Pipeline) -> None:
     """Loads the packages of a pipeline that are not loaded yet."""
     folder = Path(pipeline.working_dir)
-    for package in sorted((folder / NORMALIZED).glob("*")):
+    # Folders alone: a kill can leave a file beside them that dlt was about to put into one.
+    for package in sorted((folder / NORMALIZED).glob("*/")):
         # A package comes to the normalized ones as a whole.
         shutil.rmtree(folder / EXTRACTED / package.name, ignore_errors=True)
         _start_over(package)
@@ -38,8 +40,12 @@ def _start_over(package: Path) -> None:
     """
     new = package / PackageStorage.NEW_JOBS_FOLDER
     applied = package / PackageStorage.APPLIED_SCHEMA_UPDATES_FILE_NAME
+    updates = package / PackageStorage.SCHEMA_UPDATES_FILE_NAME
     if applied.exists():
-        applied.rename(package / PackageStorage.SCHEMA_UPDATES_FILE_NAME)
+        applied.rename(updates)
+    elif not updates.exists():
+        # Killed between the two: without either, dlt takes the staging tables for emptied.
+        FileStorage(str(package)).save(updates.name, "{}")
     for folder in (PackageStorage.STARTED_JOBS_FOLDER, PackageStorage.COMPLETED_JOBS_FOLDER):
         for job in (package / folder).iterdir():
             job.rename(new / job.name)

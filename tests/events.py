@@ -9,13 +9,12 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import duckdb
 import typer
 
 from ingestion.sandbox import Handle, running
 from ingestion.settings import Settings
 from ingestion.sources import SOURCES, open_reading
-from tests.in_process import Dbt
+from tests.building import BUILD, Dbt, marts, query
 
 MARTS = (
     "webhook_events",
@@ -30,7 +29,7 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"withholds_payloads": True},
 )
 """What can be read of the log: all, what is retained and permitted, or no payload."""
-_BUILD = ("build", "--exclude-resource-type", "unit_test", "test", "--select", *(f"+{mart}" for mart in MARTS))
+_BUILD = (*BUILD, "test", "--select", *(f"+{mart}" for mart in MARTS))
 
 
 def compared(dbt: Dbt, folder: Path, seed: int, **options: Any) -> int:
@@ -45,9 +44,9 @@ def compared(dbt: Dbt, folder: Path, seed: int, **options: Any) -> int:
             sandbox.observed()
             dbt(warehouse, *_BUILD)
             rows += _compare(warehouse, sandbox.truth())
-        by_increments = marts(warehouse)
+        by_increments = marts(warehouse, MARTS)
         dbt(warehouse, *_BUILD, "--full-refresh")
-        assert marts(warehouse) == by_increments
+        assert marts(warehouse, MARTS) == by_increments
     return rows
 
 
@@ -58,20 +57,6 @@ def read(sandbox: Handle, warehouse: Path) -> None:
     for source in SOURCES:
         with open_reading(source, settings.organizations[0], settings, run_id=settings.now().isoformat()) as reading:
             assert all(outcome.is_complete for outcome in reading.run().values())
-
-
-def query(warehouse: Path, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
-        connection.execute("set timezone = 'UTC'")
-        return connection.execute(sql).fetchall()
-
-
-def marts(warehouse: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Everything but which build wrote it."""
-    return {
-        mart: query(warehouse, f"select columns(lambda c: c != 'computed_at') from marts.{mart} order by all")
-        for mart in MARTS
-    }
 
 
 _AT = "strftime({}, '%Y-%m-%dT%H:%M:%S.%gZ')"

@@ -64,10 +64,13 @@ class Models(DagsterDbtTranslator):
         )
 
 
-def _meaning(test: Mapping[str, Any]) -> str:
+def _meaning(test: Mapping[str, Any]) -> str | None:
+    """What is written of a test, or what its kind says; nothing of a kind that somebody else has added."""
     if said := test["description"]:
         return str(said)
-    generic = test["test_metadata"]
+    generic = test.get("test_metadata")
+    if not generic or generic["name"] not in _MEANINGS:
+        return None
     told = {name: ", ".join(value) if isinstance(value, list) else value for name, value in generic["kwargs"].items()}
     rows = test["config"].get("where")
     return _MEANINGS[generic["name"]].format(**told) + (f" Only rows where {rows}." if rows else "")

@@ -15,11 +15,11 @@ from typing import Annotated, Any
 import duckdb
 import typer
 
+from tests.building import BUILD, PROJECT
 from tests.oracle.contract import differences
 from tests.oracle.organization import Organization, Row, write
 from tests.oracle.worlds import organizations
 
-PROJECT = Path(__file__).parents[2] / "transform"
 MARTS = ("donors", "gifts", "recurring_gifts")
 Key = tuple[int | None, int | None]
 
@@ -37,15 +37,8 @@ def build(folder: Path, of: list[Organization]) -> Path:
                 [o.name, raise_id, crm_id, "decided", "somebody"] for crm_id, raise_id in o.overrides.items()
             )
     dbt = Path(sysconfig.get_path("scripts")) / "dbt"
-    command = [str(dbt), "--quiet", "build", "--project-dir", str(project), "--profiles-dir", str(project)]
-    command += [
-        "--exclude-resource-type",
-        "unit_test",
-        "--target-path",
-        str(folder / "target"),
-        "--log-path",
-        str(folder),
-    ]
+    command = [str(dbt), "--quiet", *BUILD, "--project-dir", str(project), "--profiles-dir", str(project)]
+    command += ["--target-path", str(folder / "target"), "--log-path", str(folder)]
     environment = os.environ | {"WAREHOUSE_PATH": str(warehouse), "HOME": str(folder)}
     finished = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stdout + finished.stderr

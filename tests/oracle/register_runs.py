@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import duckdb
 import typer
 
-from tests.in_process import Dbt
+from tests.building import Dbt
 from tests.oracle.register import Day, Record, Register, Side, days
 
 ENTITIES = {"donors": "donor", "gifts": "gift", "recurring_gifts": "recurring_gift"}

@@ -9,6 +9,7 @@ from pathlib import Path
 import dlt
 import pytest
 from dlt.common.storages.load_package import PackageStorage
+from dlt.common.storages.load_storage import LoadStorage
 from dlt.load.load import Load
 from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.pipeline import Pipeline
@@ -79,3 +80,35 @@ def test_in_any_round_of_the_load(
     pending.finish(pipeline)
     assert not pipeline.has_pending_data
     assert loaded(pipeline) == [(1, 5), (2, 7)]
+
+
+def test_a_file_that_was_never_put_into_its_package(pipeline: Pipeline) -> None:
+    pipeline.extract(gifts())
+    pipeline.normalize()
+    (Path(pipeline.working_dir) / pending.NORMALIZED / "20ee1f7fbfdb73b1").touch()
+    pending.finish(pipeline)
+    assert loaded(pipeline) == [(1, 5), (2, 7)]
+
+
+def test_again_after_the_change_of_the_tables_was_half_noted(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.extract(gifts())
+    pipeline.normalize()
+    with monkeypatch.context() as killed:
+        killed.setattr(LoadStorage, "commit_schema_update", _half_of_it)
+        with pytest.raises(PipelineStepFailed):
+            pipeline.load()
+    with monkeypatch.context() as killed:
+        killed.setattr(Load, "complete_jobs", _after(1, Load.complete_jobs))
+        killed.setattr(PackageStorage, "save_pending_transition", lambda *_: None)
+        with pytest.raises(PipelineStepFailed):
+            pending.finish(pipeline)
+    pending.finish(pipeline)
+    assert loaded(pipeline) == [(1, 5), (2, 7)]
+
+
+def _half_of_it(storage: LoadStorage, load_id: str, _: object) -> None:
+    package = Path(storage.normalized_packages.storage.make_full_path(load_id))
+    (package / PackageStorage.SCHEMA_UPDATES_FILE_NAME).unlink()
+    raise Killed

@@ -1,14 +1,18 @@
-"""dbt in this process, for what builds many times: the project is parsed once."""
+"""Warehouses that dbt builds many times, in this process, so that the project is parsed once; and what they say."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import duckdb
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
 PROJECT = Path(__file__).parents[1] / "transform"
+BUILD = ("build", "--exclude-resource-type", "unit_test")
 
 
 class Dbt:
@@ -27,3 +31,17 @@ class Dbt:
         done = self._runner.invoke(["--quiet", *arguments, *self._where])
         assert done.success, done.exception or [result.message for result in done.result]  # type: ignore[union-attr]
         DuckDBConnectionManager.close_all_connections()
+
+
+def query(warehouse: Path, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        connection.execute("set timezone = 'UTC'")
+        return connection.execute(sql, parameters).fetchall()
+
+
+def marts(warehouse: Path, names: Iterable[str]) -> dict[str, list[tuple[Any, ...]]]:
+    """These marts whole, but for when their rows were computed."""
+    return {
+        name: query(warehouse, f"select columns(lambda c: c != 'computed_at') from marts.{name} order by all")
+        for name in names
+    }
