@@ -259,7 +259,7 @@ class ReadClient:
     def _body(self, response: httpx.Response, path: str) -> str:
         status = response.status_code
         if status == 200:
-            return response.text if response.charset_encoding else response.content.decode("utf-8", errors="replace")
+            return response.content.decode(response.encoding or "utf-8", errors="replace")
         if status >= 500:
             raise _TransientFault(SourceBroken(self.product, path, f"status {status}"))
         if status == 401:

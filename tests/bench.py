@@ -39,6 +39,7 @@ from rich.table import Table
 from ingestion.sandbox import Handle, running
 
 PAGE = 500
+PARAMETERS = {"SortBy": "id", "IncludeDetails": "true"}
 PAGES_PER_BATCH = 40
 
 
@@ -71,7 +72,7 @@ def rest_api(url: str, token: str, folder: Path) -> None:
                     "primary_key": "id",
                     "write_disposition": {"disposition": "merge", "strategy": "upsert"},
                     "max_table_nesting": 0,
-                    "endpoint": {"path": "api/Gift/list", "params": {"SortBy": "id"}, "data_selector": "items"},
+                    "endpoint": {"path": "api/Gift/list", "params": PARAMETERS, "data_selector": "items"},
                 }
             ],
         }
@@ -87,7 +88,7 @@ def dicts(url: str, token: str, folder: Path) -> None:
         with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}) as client:
             skip = 0
             while True:
-                params: dict[str, str | int] = {"Skip": skip, "Take": PAGE, "SortBy": "id"}
+                params = {**PARAMETERS, "Skip": str(skip), "Take": str(PAGE)}
                 items = client.get("/api/Gift/list", params=params).json()["items"]
                 if not items:
                     return

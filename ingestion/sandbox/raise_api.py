@@ -14,7 +14,7 @@ from starlette.routing import Route, Router
 from .clock import DAY, parse_instant
 from .faults import RAISE_RESOURCES, Faults
 from .http import JSON, Answer, Endpoint, Requests, json_list, spoil
-from .raise_rows import delivery_row, encode, gift_json
+from .raise_rows import delivery_row, encode, with_details
 from .table import Table, page
 from .world.records import GIFT_STATES, SCHEDULE_STATES
 from .world.simulation import Simulation
@@ -248,7 +248,7 @@ class RaiseApi:
         if self._faults.rates and any(self._faults.poisoned(resource.name, id) for id in wanted):
             raise ProblemError(500, "Server Error", "A record could not be serialized.")
         if paging.details and resource.name == "Gift":
-            rows = [gift_json(self._world, table[id], details=True) for id in wanted]
+            rows = [with_details(self._world, table[id], table.encoded(id)) for id in wanted]
         else:
             rows = [table.encoded(id) for id in wanted]
         total = len(ids)
@@ -279,8 +279,9 @@ class RaiseApi:
                 raise _not_found()
             if self._faults.poisoned(resource.name, id):
                 raise ProblemError(500, "Server Error", "A record could not be serialized.")
-            is_gift = resource.name == "Gift"
-            body = gift_json(self._world, row, details=True) if is_gift else resource.table.encoded(id)
+            body = resource.table.encoded(id)
+            if resource.name == "Gift":
+                body = with_details(self._world, row, body)
             return Response(self._faults.dress(resource.name, id, body), media_type=JSON)
 
         return answer

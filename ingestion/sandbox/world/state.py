@@ -143,7 +143,7 @@ class World:
         self.webhooks: Table[Webhook] = Table(lambda row: encode(webhook_row(row)), budget)
         self.deliveries: Table[Delivery] = Table(lambda row: encode(delivery_row(row)), budget)
         self.donors: Table[Donor] = Table(lambda row: encode(donor_row(row)), budget)
-        self.gifts: Table[Gift] = Table(lambda row: gift_json(self, row, details=False), budget)
+        self.gifts: Table[Gift] = Table(lambda row: gift_json(self, row), budget)
         self.schedules: Table[Schedule] = Table(lambda row: encode(schedule_row(self, row)), budget)
         self.contacts: Table[Contact] = Table(lambda row: contact_row(self, row), budget)
         self.crm_gifts: Table[CrmGift] = Table(lambda row: crm_gift_row(self, row), budget)
