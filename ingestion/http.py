@@ -68,6 +68,10 @@ class Patience:
 
 PATIENCE = Patience()
 
+_AN_OUTAGE = 3
+"""From so many requests in a row that no attempt got through, each is tried but once, until one is answered: the
+resources of a source that is down would otherwise be waited for one after another."""
+
 
 @dataclass
 class Usage:
@@ -135,6 +139,7 @@ class ReadClient:
         self._is_throttled = False
         # Who hangs up on everything from the start is not asked for each page of each resource.
         self._has_answered = False
+        self._failed_in_a_row = 0
         self._budget: Budget | None = None
         self._skew: timedelta | None = None
         try:
@@ -186,7 +191,7 @@ class ReadClient:
         try:
             for attempt in stamina.retry_context(
                 on=_TransientFault,
-                attempts=patience.attempts,
+                attempts=patience.attempts if self._failed_in_a_row < _AN_OUTAGE else 1,
                 timeout=None,
                 wait_initial=patience.initial,
                 wait_max=patience.longest,
@@ -195,8 +200,12 @@ class ReadClient:
                 with attempt:
                     if attempt.num > 1:
                         self._count(retries=1)
-                    return self._once(request, path)
+                    answer = self._once(request, path)
+                    self._failed_in_a_row = 0
+                    return answer
         except _TransientFault as fault:
+            with self._lock:
+                self._failed_in_a_row += 1
             raise fault.error from None
         raise AssertionError("stamina either returns or raises")
 

@@ -49,6 +49,7 @@ FAULTS: dict[str, str] = {
     "repeated_rows": "some pages hold a row twice",
     "moving_total": "some answers count a few rows too many or too few",
     "poisoned_rows": "a few rows make every page that holds them fail with 500",
+    "raise_mass_deletion": "four in ten gifts are gone from Raise, as if somebody had deleted them",
     "new_fields": "rows carry a field that nobody announced",
     "lost_fields": "rows lack their modification date",
     "changed_types": "amounts arrive as formatted text",
@@ -61,6 +62,7 @@ FAULTS: dict[str, str] = {
 
 _RATES = {
     "poisoned_rows": 0.002,
+    "raise_mass_deletion": 0.4,
     "odd_values": 0.01,
     "new_fields": 1.0,
     "lost_fields": 1.0,
@@ -169,6 +171,10 @@ class Faults:
             return False
         self.struck["poisoned_rows"] += 1
         return True
+
+    def deleted(self, product: str, id: int) -> bool:
+        """Whether a row is gone."""
+        return product == "Gift" and self._picks("raise_mass_deletion", product, id)
 
     def page(self, rows: list[bytes], total: int) -> tuple[list[bytes], int]:
         """A page and its total as the faults of paging leave them."""

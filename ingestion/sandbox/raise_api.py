@@ -238,6 +238,8 @@ class RaiseApi:
     def _list(self, resource: Resource, paging: Paging, ids: Sequence[int]) -> Response:
         table = resource.table
         descending = paging.descending
+        if "raise_mass_deletion" in self._faults.rates:
+            ids = [id for id in ids if not self._faults.deleted(resource.name, id)]
         if paging.sort_by is None:
             descending = True
         else:
@@ -275,7 +277,7 @@ class RaiseApi:
         async def answer(request: Request) -> Response:
             id = request.path_params["id"]
             row = resource.table.get(id)
-            if row is None:
+            if row is None or self._faults.deleted(resource.name, id):
                 raise _not_found()
             if self._faults.poisoned(resource.name, id):
                 raise ProblemError(500, "Server Error", "A record could not be serialized.")

@@ -64,6 +64,21 @@ def test_the_credential_goes_along(httpserver: HTTPServer, raise_api: ReadClient
     assert raise_api.get("/api/Gift/list", {"Skip": 0}) == '{"items": []}'
 
 
+def test_in_an_outage_each_request_is_tried_once_until_one_is_answered(
+    httpserver: HTTPServer, raise_api: ReadClient
+) -> None:
+    broken, well = Response(status=503), Response('{"items": []}')
+    answers(httpserver, *[broken] * 3 * 3, *[broken] * 2, well, *[broken] * 2, well)
+    for attempts in (3, 3, 3, 1, 1):
+        before = raise_api.usage.requests
+        with pytest.raises(SourceBroken):
+            raise_api.get("/api/Gift/list")
+        assert raise_api.usage.requests - before == attempts
+    raise_api.get("/api/Gift/list")
+    raise_api.get("/api/Gift/list")
+    assert raise_api.usage.requests == 3 * 3 + 2 + 1 + 3
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
