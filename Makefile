@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A checkout's own environment: not one that happens to be active.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-.PHONY: help demo run test dev lint bench soak simulation days organizations mutants snapshot lock clean
+.PHONY: help demo run test dev lint bench soak simulation days fortnight organizations mutants snapshot lock clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ simulation: $(INSTALLED) ## Hourly runs of a large organization for a week: what
 
 days: $(INSTALLED) ## Twenty organizations over thirty days, every record compared with what was planted every day
 	$(BIN)/python -m tests.days
+
+fortnight: $(INSTALLED) ## Two weeks of mornings: what happens, what is told of it, and what readers see meanwhile
+	$(BIN)/python -m tests.fortnight
 
 organizations: $(INSTALLED) ## One run of 200 organizations, some of them broken: how long, and whether rows go astray
 	$(BIN)/python -m tests.organizations

@@ -36,7 +36,7 @@ class ReadProgress:
     sweep_started_at: datetime | None = None
     """Set while a sweep is unfinished."""
     swept_at: datetime | None = None
-    """When the last finished sweep began."""
+    """When the last finished sweep read what it read first."""
     watermark: datetime | None = None
     ran_at: datetime | None = None
     vanished: tuple[int, ...] = ()
@@ -45,6 +45,11 @@ class ReadProgress:
     """Rows of which something said that they changed, and that were not read since."""
     fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The fields that the API has sent, each with the types of JSON that it was first seen with."""
+
+    def is_given_up(self, now: datetime, stale_after: timedelta) -> bool:
+        """Whether the unfinished sweep read nothing, or nothing lately: what it has would be stale at its end."""
+        began = self.sweep_started_at
+        return began is not None and self.coverage.newest < max(began, now - stale_after)
 
 
 @dataclass(frozen=True)

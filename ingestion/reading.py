@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from time import monotonic
@@ -174,8 +174,8 @@ class Reading:
                 veil=self._veil,
             ),
             progress,
-            source=self.source,
             settings=self.settings,
+            stale_after=timedelta(hours=self.stale_after_hours or self.settings.stale_after_hours),
             full=self.full,
             hints=self._changed_keys(resource, progress.ran_at),
             quarantined=[

@@ -86,8 +86,8 @@ class ResourceReading:
         rows: RowReader,
         progress: ReadProgress,
         *,
-        source: str,
         settings: Settings,
+        stale_after: timedelta,
         full: bool = False,
         hints: Iterable[int] = (),
         quarantined: Iterable[str] = (),
@@ -105,8 +105,8 @@ class ResourceReading:
         """The newest entries of a log that this reading brought, as many of each log as a run may ask for."""
         self.outcome = Outcome(resource.name, settings.now())
         self._client = client
-        self._source = source
         self._settings = settings
+        self._stale_after = stale_after
         self._full = full
         self._waiting = waiting
         self._noted: Counter[int] = Counter()
@@ -189,6 +189,8 @@ class ResourceReading:
         elif self._waiting:
             yield from self._entries(self._waiting)
         else:
+            if progress.is_given_up(now, self._stale_after):
+                self.progress = progress = replace(progress, sweep_started_at=None, vanished=())
             since = progress.watermark - _OVERLAP if progress.watermark else None
             changes = self._client.changes(self.resource, since) if since else None
             decided = plan(
@@ -214,30 +216,32 @@ class ResourceReading:
 
     def _sweep(self) -> Iterator[pa.Table | None]:
         """Everything that was not read since the sweep began, then what has vanished."""
+        now = self._settings.now()
         if self.progress.sweep_started_at is None:
-            now, known = self._settings.now(), self.progress.coverage
+            known = self.progress.coverage
             # A clock that stands still would make this sweep look like the one before.
             coverage = known if known.newest < now else Coverage()
             self.progress = replace(self.progress, sweep_started_at=now, coverage=coverage, vanished=())
-        began = self.progress.sweep_started_at or self._settings.now()
-        self.outcome.started_at = began
+        self.outcome.started_at = began = self.progress.sweep_started_at or now
         for part in self.progress.coverage.unread(since=began):
-            yield from self._range(part, began)
+            yield from self._range(part, now)
+        # What runs before this one read of it is as old as it is.
+        self.outcome.started_at = oldest = self.progress.coverage.oldest
         gone = list(self.progress.vanished)
         self.progress = replace(self.progress, sweep_started_at=None, vanished=())
         if self._lacks(gone):
             self.progress = replace(self.progress, coverage=Coverage())
             total, found = self.outcome.api_total, self._present(gone)
             self.outcome.error = (
-                f"{self._source} counts {total} {self.resource.name} but gave {found}:"
+                f"{self._client.http.product} counts {total} {self.resource.name} but gave {found}:"
                 " nothing is taken as deleted; the next run reads them again."
             )
             return
-        self.progress = replace(self.progress, swept_at=began, due=())
+        self.progress = replace(self.progress, swept_at=oldest, due=())
         if _is_too_many(gone, self.rows.live):
             self.outcome.error = (
-                f"{len(gone)} of {self.rows.live} {self.resource.name} are gone from {self._source}, more than"
-                f" {_MOST_DELETED:.0%}: none is marked as deleted; check the credential's permissions there."
+                f"{len(gone)} of {self.rows.live} {self.resource.name} are gone from {self._client.http.product},"
+                f" more than {_MOST_DELETED:.0%}: none is marked as deleted; check the credential's permissions there."
             )
             return
         yield from self._mark_deleted(gone)

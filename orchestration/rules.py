@@ -97,6 +97,26 @@ def _rows_are_kept(mart: str) -> MartRule:
     )
 
 
+EVENT_LABELS_STAY = MartRule(
+    "event_labels_stay",
+    "No webhook event type is called something new, or means something else than readers know.",
+    WARN,
+    "event_type_labels",
+    """
+    SELECT
+        now.organization,
+        format(
+            '{} is called {}, {}', now.event_type, coalesce(now.observed_label, 'nothing'), now.status
+        ) AS breach
+    FROM marts.event_type_labels AS now
+    LEFT JOIN readers.marts.event_type_labels AS before USING (organization, event_type)
+    WHERE
+        now.observed_label IS DISTINCT FROM before.observed_label
+        OR (now.status != before.status AND now.status IN ('ambiguous', 'contradicted'))
+    """,
+    against="readers",
+)
+
 MART_RULES = (
     _rows_are_kept("donors"),
     _rows_are_kept("gifts"),
@@ -121,25 +141,7 @@ MART_RULES = (
         """,
         against="readers",
     ),
-    MartRule(
-        "event_labels_stay",
-        "No webhook event type is called something new, or means something else than readers know.",
-        WARN,
-        "event_type_labels",
-        """
-        SELECT
-            now.organization,
-            format(
-                '{} is called {}, {}', now.event_type, coalesce(now.observed_label, 'nothing'), now.status
-            ) AS breach
-        FROM marts.event_type_labels AS now
-        LEFT JOIN readers.marts.event_type_labels AS before USING (organization, event_type)
-        WHERE
-            now.observed_label IS DISTINCT FROM before.observed_label
-            OR (now.status != before.status AND now.status IN ('ambiguous', 'contradicted'))
-        """,
-        against="readers",
-    ),
+    EVENT_LABELS_STAY,
     MartRule(
         "enum_labels_stay",
         "No state or frequency is new, or called something else than readers know.",

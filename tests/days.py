@@ -176,6 +176,25 @@ def accused(organization: str, warehouse: Path, truth: dict[str, Any]) -> Iterat
                 yield f"{organization} {mart} {key}: planted {expected.get(key)}, accused of {status}"
 
 
+def follow_in_part(days: Days, day: int, organization: str, warehouse: Path, truth: dict[str, Any]) -> None:
+    """After a day on which not everything could be read."""
+    days.failed_readings += 1
+    days.differences += [f"day {day} {line}" for line in accused(organization, warehouse, truth)]
+    mute = cannot_be_assessed(warehouse, organization)
+    before = {entity: days.register[organization, entity] for entity in mute}
+    adopt(days, organization, warehouse)
+    for entity in mute:
+        if days.register[organization, entity] != before[entity]:
+            days.differences.append(f"day {day} {organization}: the register of {entity} moved with nothing to go by")
+
+
+def adopt(days: Days, organization: str, warehouse: Path) -> None:
+    """Takes the register as it is: a newer read of one side alone may open exceptions, or close them."""
+    for entity in ENTITIES.values():
+        told = exceptions(warehouse, organization, entity)
+        days.register[organization, entity] = {record: Entry(*found) for record, found in told.items()}
+
+
 def live(folder: Path, organizations: dict[str, Handle], count: int, seed: int) -> Days:
     """So many days of them all."""
     os.environ |= {
@@ -209,16 +228,7 @@ def live(folder: Path, organizations: dict[str, Handle], count: int, seed: int) 
             if is_whole[slug]:
                 compare(days, day, slug, warehouse, truth)
                 continue
-            days.failed_readings += 1
-            days.differences += [f"day {day} {line}" for line in accused(slug, warehouse, truth)]
-            mute = cannot_be_assessed(warehouse, slug)
-            for entity in ENTITIES.values():
-                register, told = days.register[slug, entity], exceptions(warehouse, slug, entity)
-                known = {record: (entry.is_open, entry.reopened) for record, entry in register.items()}
-                if entity in mute and told != known:
-                    days.differences.append(f"day {day} {slug}: the register of {entity} moved with nothing to go by")
-                # A newer read of one side alone may open exceptions, or close them: the days after go by that.
-                days.register[slug, entity] = {record: Entry(*found) for record, found in told.items()}
+            follow_in_part(days, day, slug, warehouse, truth)
         print(f"day {day}: {days.compared:,} records compared, {len(days.differences)} differences", flush=True)
     by_increments = all_marts(warehouse)
     dbt(warehouse, *BUILD, "--full-refresh")

@@ -18,7 +18,7 @@ from orchestration.assets.publish import PUBLISHED
 from orchestration.failures import EVENTS, failures
 from orchestration.labels import event_type_labels
 from orchestration.published import NothingPublished, reading, rows
-from orchestration.rules import READ_LATELY
+from orchestration.rules import EVENT_LABELS_STAY, READ_LATELY
 
 _PRODUCTS = {"raise": "Raise", "crm_plus": "CRM+"}
 _EVERYTHING = "all organizations"
@@ -26,6 +26,8 @@ _READ = "raw_"
 _READABLE = "the readers' file"
 _RUNS = 100
 _ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
+_TOLD_AS_THAT = {READ_LATELY.name, EVENT_LABELS_STAY.name}
+"""Checks of what has a topic of its own: a side grows stale also when no run comes that could check it."""
 _WITHOUT_A_WORD = "It ended without a word: its process was killed, or could not start."
 
 
@@ -111,9 +113,8 @@ def _checks(instance: DagsterInstance, keys: Collection[dg.AssetCheckKey]) -> It
     is_whole: dict[str, bool] = {}
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
     for key, record in latest.items():
-        # The query takes the names and the assets of the keys each by itself. That a side is stale is told as that,
-        # also when no run came that could have checked it.
-        if key not in keys or key.name == READ_LATELY.name:
+        # The query takes the names and the assets of the keys each by itself.
+        if key not in keys or key.name in _TOLD_AS_THAT:
             continue
         if record.run_id not in is_whole:
             run = instance.get_run_by_id(record.run_id)

@@ -47,7 +47,7 @@ class Api:
     http: Any = None
 
     def __post_init__(self) -> None:
-        self.http = type("Http", (), {"usage": Usage()})()
+        self.http = type("Http", (), {"product": "Raise", "usage": Usage()})()
         for _ in range(30):
             self.insert()
 
@@ -213,6 +213,26 @@ def test_a_killed_sweep_goes_on_behind_its_last_package(tmp_path: Path, style: s
     assert audit["started_at"] == START
 
 
+@pytest.mark.parametrize("packages", [0, 2])
+@pytest.mark.parametrize("style", STYLES)
+def test_after_a_long_outage_a_sweep_starts_over(tmp_path: Path, style: str, packages: int) -> None:
+    """What it read before would make all of it as old as that, and too old to be judged by."""
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    if packages:
+        run(api, warehouse, killed_after=packages)
+    api.fails_after = api.requests
+    for _ in range(3):
+        api.now += timedelta(hours=24)
+        run(api, warehouse)
+        assert not warehouse.audit()[-1]["is_complete"]
+    api.fails_after = None
+    api.now += timedelta(hours=1)
+    run(api, warehouse)
+    audit = warehouse.audit()[-1]
+    assert audit["is_complete"]
+    assert audit["started_at"] == api.now
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_every_row_is_read_again_within_the_promise(tmp_path: Path, style: str) -> None:
     api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
@@ -261,7 +281,7 @@ def test_a_mass_deletion_is_not_believed(tmp_path: Path, style: str) -> None:
     assert len(warehouse.rows()) == 30
     outcome = reading.outcomes["things"]
     assert not outcome.is_complete
-    assert "8 of 30 things are gone from raise, more than 20%" in (outcome.error or "")
+    assert "8 of 30 things are gone from Raise, more than 20%" in (outcome.error or "")
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -149,6 +149,14 @@ def test_a_check_that_fails_and_passes(settings: Settings, instance: dg.DagsterI
     assert look(settings, instance, CHECK)[Topic.CHECK]["gifts: counts"].mark is WELL
 
 
+@pytest.mark.parametrize("name", ["read_lately", "event_labels_stay"])
+def test_a_check_of_what_is_told_as_something_else_is_not_told(
+    settings: Settings, instance: dg.DagsterInstance, name: str
+) -> None:
+    run(instance, check=name, passed=False, severity=dg.AssetCheckSeverity.WARN)
+    assert look(settings, instance, dg.AssetCheckKey(dg.AssetKey("gifts"), name))[Topic.CHECK] == {}
+
+
 def test_a_run_of_one_organization_does_not_judge_what_all_were_read(
     settings: Settings, instance: dg.DagsterInstance
 ) -> None:
