@@ -36,10 +36,13 @@ class Entity:
 
 @dataclass(frozen=True)
 class Exceptions:
-    """How many exceptions of an entity the register holds, by where they stand."""
+    """How many exceptions of an entity the register holds, by where they stand; the open ones by severity too."""
 
     entity: str
     open: int
+    error: int
+    warn: int
+    info: int
     waived: int
     resolved: int
     amount_at_stake: Decimal
@@ -154,6 +157,9 @@ def _summary(connection: duckdb.DuckDBPyConnection, organization: str) -> Summar
         SELECT
             entity,
             count(*) FILTER (state = 'open'),
+            count(*) FILTER (state = 'open' AND severity = 'error'),
+            count(*) FILTER (state = 'open' AND severity = 'warn'),
+            count(*) FILTER (state = 'open' AND severity = 'info'),
             count(*) FILTER (state = 'waived'),
             count(*) FILTER (state = 'resolved'),
             coalesce(sum(amount_at_stake) FILTER (state = 'open'), 0)

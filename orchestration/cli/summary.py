@@ -88,12 +88,13 @@ def _figures(statuses: list[Status]) -> Iterator[str]:
 
 def _exceptions(exceptions: tuple[Exceptions, ...]) -> Table:
     shown = table("\nExceptions")
-    shown.add_column("", min_width=30)
-    for heading in ("open", "at stake", "waived", "resolved"):
+    shown.add_column("", min_width=15)
+    for heading in ("errors", "warnings", "notes", "open in all", "at stake", "waived", "resolved"):
         shown.add_column(heading, justify="right")
     for entity in exceptions:
-        counts = [f"{count:,}" for count in (entity.open, entity.waived, entity.resolved)]
-        shown.add_row(f"{words(entity.entity)}s", counts[0], money(entity.amount_at_stake), *counts[1:])
+        still_open = [f"{count:,}" for count in (entity.error, entity.warn, entity.info, entity.open)]
+        past = [f"{count:,}" for count in (entity.waived, entity.resolved)]
+        shown.add_row(f"{words(entity.entity)}s", *still_open, money(entity.amount_at_stake), *past)
     return shown
 
 

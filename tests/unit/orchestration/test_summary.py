@@ -153,8 +153,9 @@ def test_the_event_types_are_told_by_what_is_known(shown: str) -> None:
 
 
 def test_what_is_open_waived_and_resolved_is_counted(shown: str) -> None:
-    assert line_with(shown, "open", "waived").split() == ["open", "at", "stake", "waived", "resolved"]
-    assert line_with(shown, "gifts", "280.00").split() == ["gifts", "3", "280.00", "1", "1"]
+    headings = ["errors", "warnings", "notes", "open", "in", "all", "at", "stake", "waived", "resolved"]
+    assert line_with(shown, "open", "waived").split() == headings
+    assert line_with(shown, "gifts", "280.00").split() == ["gifts", "1", "2", "0", "3", "280.00", "1", "1"]
 
 
 def test_rows_of_edited_seeds_that_are_left_out_are_named(shown: str) -> None:
@@ -186,7 +187,16 @@ def test_as_json_for_scripts(published: Path, monkeypatch: pytest.MonkeyPatch, c
         "amount": "9700.00",
     }
     assert found["exceptions"] == [
-        {"entity": "gift", "open": 3, "waived": 1, "resolved": 1, "amount_at_stake": "280.00"}
+        {
+            "entity": "gift",
+            "open": 3,
+            "error": 1,
+            "warn": 2,
+            "info": 0,
+            "waived": 1,
+            "resolved": 1,
+            "amount_at_stake": "280.00",
+        }
     ]
 
 
