@@ -6,10 +6,6 @@ of its own, with each model's share.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -24,8 +20,8 @@ from ingestion.operations import TABLES
 from ingestion.sources import definition
 from ingestion.virtuous_crm_plus.resources import RESOURCES as CRM_PLUS_RESOURCES
 from ingestion.virtuous_raise.resources import RESOURCES as RAISE_RESOURCES
+from tests.building import Measured, measured
 
-PROJECT = Path(__file__).parents[1] / "transform"
 MODELS = (
     "int_raise__webhook_payloads",
     "int_raise__webhook_deliveries",
@@ -118,45 +114,12 @@ def _empty(connection: duckdb.DuckDBPyConnection) -> None:
                     connection.execute(f'alter table {dataset}.{name} alter "{column.name}" type json')
 
 
-def _build(warehouse: Path) -> tuple[dict[str, float], float]:
-    """Seconds by model, and the peak of memory of dbt in GiB."""
-    target = warehouse.parent / "target"
-    code = (
-        "import json, resource, sys\n"
-        "from dbt.cli.main import dbtRunner\n"
-        "done = dbtRunner().invoke(sys.argv[1:])\n"
-        "assert done.success, done.exception or [result.message for result in done.result]\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
-    )
-    arguments = ["--quiet", "run", "--select", *(f"{model}" for model in MODELS)]
-    if not (target / "manifest.json").exists():
-        arguments[3:] = [f"+{model}" for model in MODELS]
-        _dbt(warehouse, code, ["--quiet", "seed"])
-    peak = _dbt(warehouse, code, arguments)
-    results = json.loads((target / "run_results.json").read_text())["results"]
-    seconds = {result["unique_id"].rsplit(".", 1)[1]: result["execution_time"] for result in results}
-    return {model: seconds[model] for model in MODELS}, peak / 2**20
-
-
-def _dbt(warehouse: Path, code: str, arguments: list[str]) -> int:
-    environment = {
-        **os.environ,
-        "HOME": str(warehouse.parent),
-        "WAREHOUSE_PATH": str(warehouse),
-        "DBT_TARGET_PATH": str(warehouse.parent / "target"),
-        "DBT_LOG_PATH": str(warehouse.parent / "logs"),
-        "DBT_PROFILES_DIR": str(PROJECT),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=PROJECT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return int(done.stdout.splitlines()[-1])
+def _build(warehouse: Path) -> Measured:
+    """The models of the log, and in the first run what they stand on."""
+    if (warehouse.parent / "target").exists():
+        return measured(warehouse, "run", "--select", *MODELS)
+    measured(warehouse, "seed")
+    return measured(warehouse, "run", "--select", *(f"+{model}" for model in MODELS))
 
 
 def main(
@@ -173,16 +136,17 @@ def main(
             connection.execute(_PAYLOADS, {"first": rows - payloads, "load": "1"})
             for table, (columns, event_types) in _TABLES.items():
                 connection.execute(_RECORDS.format(table=table, columns=columns, event_types=event_types))
-        whole, whole_peak = _build(warehouse)
+        whole = _build(warehouse)
         with duckdb.connect(str(warehouse)) as connection:
             connection.execute(_LOGS, {"first": rows, "rows": increment, "load": "2"})
             connection.execute(_PAYLOADS, {"first": rows + increment - 200, "load": "2"})
-        day, day_peak = _build(warehouse)
+        day = _build(warehouse)
     table = Table("model", f"{rows:,} rows", f"+{increment:,}", title="Seconds to fold the delivery log")
     for model in MODELS:
-        table.add_row(model, f"{whole[model]:.1f}", f"{day[model]:.1f}")
-    table.add_row("together", f"{sum(whole.values()):.1f}", f"{sum(day.values()):.1f}")
-    table.add_row("peak GiB", f"{whole_peak:.2f}", f"{day_peak:.2f}")
+        table.add_row(model, f"{whole.seconds[model]:.1f}", f"{day.seconds[model]:.1f}")
+    together = [sum(build.seconds[model] for model in MODELS) for build in (whole, day)]
+    table.add_row("together", *(f"{seconds:.1f}" for seconds in together))
+    table.add_row("peak GiB", f"{whole.gibibytes:.2f}", f"{day.gibibytes:.2f}")
     Console().print(table)
 
 
