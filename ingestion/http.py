@@ -68,9 +68,10 @@ class Patience:
 
 PATIENCE = Patience()
 
-_AN_OUTAGE = 3
+_AN_OUTAGE = 8
 """From so many requests in a row that no attempt got through, each is tried but once, until one is answered: the
-resources of a source that is down would otherwise be waited for one after another."""
+resources of a source that is down would otherwise be waited for one after another. Two broken records in a row cost
+seven requests, on the way down to pages of one record."""
 
 
 @dataclass
