@@ -1,5 +1,6 @@
 """The dbt project as assets, its tests as their checks."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ _MEANINGS = {
     "not_null": "Every row has {column_name}.",
     "accepted_values": "{column_name} is one of {values}.",
     "relationships": "Every {column_name} is a {field} of {to}.",
+    "row_count_is": "As many rows as {counted_in} tells: nothing was lost or doubled on the way.",
+    "ties_out": "The rows add up to those of {gifts}, to the cent.",
     "is_true": "In every row: {expression}.",
 }
 """What the generic tests of the project say, with their arguments."""
@@ -73,7 +76,8 @@ def _meaning(test: Mapping[str, Any]) -> str | None:
         return None
     told = {name: ", ".join(value) if isinstance(value, list) else value for name, value in generic["kwargs"].items()}
     rows = test["config"].get("where")
-    return _MEANINGS[generic["name"]].format(**told) + (f" Only rows where {rows}." if rows else "")
+    said = _MEANINGS[generic["name"]].format(**told) + (f" Only rows where {rows}." if rows else "")
+    return re.sub(r"ref\('(\w+)'\)", r"\1", said)
 
 
 def transform_assets(manifest: Path) -> dg.AssetsDefinition:

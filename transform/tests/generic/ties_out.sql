@@ -1,4 +1,6 @@
--- The days add up to recon_gifts: every row once, CRM+ to the cent, and what the two sides differ by where it is assessed.
+{#- The days add up to the gifts: every row once, CRM+ to the cent, and what the sides differ by where it is assessed. -#}
+{% test ties_out(model, gifts) %}
+
 with days as (
     select
         organization,
@@ -6,11 +8,11 @@ with days as (
         sum(exceptions) as exceptions,
         sum(crm_net_amount) as crm_net_amount,
         sum(variance - not_assessed_amount) as assessed_variance
-    from {{ ref('recon_daily_totals') }}
+    from {{ model }}
     group by organization
 ),
 
-gifts as (
+gift_totals as (
     select
         organization,
         count(*) as records,
@@ -29,17 +31,19 @@ gifts as (
                         - coalesce(compared_net_amount, 0)
                     ) filter (where status != 'not_assessable'), 0)
         end as assessed_variance
-    from {{ ref('recon_gifts') }}
+    from {{ gifts }}
     group by organization
 )
 
 select
     days.* as days,
-    gifts.* as gifts
+    gift_totals.* as gift_totals
 from days
-full join gifts on days.organization = gifts.organization
+full join gift_totals on days.organization = gift_totals.organization
 where
-    days.records is distinct from gifts.records
-    or days.exceptions is distinct from gifts.exceptions
-    or coalesce(days.crm_net_amount is distinct from gifts.crm_net_amount, true)
-    or coalesce(days.assessed_variance is distinct from gifts.assessed_variance, true)
+    days.records is distinct from gift_totals.records
+    or days.exceptions is distinct from gift_totals.exceptions
+    or coalesce(days.crm_net_amount is distinct from gift_totals.crm_net_amount, true)
+    or coalesce(days.assessed_variance is distinct from gift_totals.assessed_variance, true)
+
+{% endtest %}
