@@ -64,6 +64,20 @@ def test_a_timeout_ends_without_an_answer(open_sandbox):
     assert len(gift_page(reader).content) < 1000
 
 
+def test_a_mass_deletion_takes_gifts_from_lists_and_by_id_and_gives_them_back(fresh):
+    def listed():
+        return {gift["id"] for gift in fresh.raise_all("Gift")}
+
+    held = listed()
+    fresh.control("faults", {"raise_mass_deletion": 0.4})
+    left = listed()
+    assert 0.5 < len(left) / len(held) < 0.7
+    assert fresh.raise_get("Gift/list", Take=1).json()["total"] == len(left)
+    assert fresh.raise_get(f"Gift/{min(held - left)}").status_code == 404
+    fresh.control("faults", {"raise_mass_deletion": False})
+    assert listed() == held
+
+
 def test_poisoned_rows_are_always_the_same(fresh):
     fresh.control("faults", {"poisoned_rows": 0.02})
     good = [row["id"] for row in fresh.raise_all("Project")]
