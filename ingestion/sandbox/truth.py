@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from typing import Any
 
 from .clock import HOUR, iso_z, local_day
 from .webhook_truth import coverage, events, health, logged, switches
-from .world.events import EVIDENCE
+from .world.events import CONTRADICTING, EVIDENCE
 from .world.organization import ALL_EVENTS
 from .world.records import APPROVED, BY_AGE, BY_CAMPAIGN, CrmGift, Gift, Schedule
 from .world.state import World
@@ -187,12 +188,19 @@ def _event_types(world: World) -> dict[str, dict[str, Any]]:
             folded[_fold(label)] += count
         ranked = sorted(seen, key=lambda label: (-folded[_fold(label)], _fold(label), -seen[label], label))
         answer[str(event_type)] = {
-            "status": EVIDENCE[event_type],
+            "status": _proven(event_type, folded.keys(), ranked),
             "observed_label": ranked[0].strip() if ranked else None,
             "observations": seen.total(),
             "label_count": len(folded),
         }
     return answer
+
+
+def _proven(event_type: int, distinct: Collection[str], ranked: list[str]) -> str:
+    status = EVIDENCE[event_type]
+    if status == "ambiguous" and len(distinct) == 1:
+        return "contradicted" if ranked[0] in CONTRADICTING else "confirmed"
+    return status
 
 
 def _fold(label: str) -> str:

@@ -54,6 +54,9 @@ EVIDENCE = {
 }
 """What a log with all of LABELS proves about each event type."""
 
+CONTRADICTING = {"Donor Merged", "Page Unpublished"}
+"""Labels of an ambiguous event type that would contradict the hypothesis, were they the only one in the log."""
+
 RENAMED = {32: (START - 87 * HOUR - HOUR // 2, "Donor Deleted"), 60: (START - 36 * HOUR, "Registration Created")}
 """Event types that have another label from an instant on."""
 

@@ -137,6 +137,13 @@ def test_the_log_proves_every_kind_of_label(reader):
         assert known["observed_label"] == (Counter(seen).most_common(1)[0][0] if seen else None)
 
 
+def test_one_label_of_two_is_not_ambiguous_yet(open_sandbox):
+    reader = open_sandbox(20)
+    assert reader.control("truth")["event_types"]["32"]["status"] == "confirmed"
+    reader.control("advance", {"hours": 30})
+    assert reader.control("truth")["event_types"]["32"]["status"] == "ambiguous"
+
+
 def test_what_vanished_is_deleted_only_if_a_read_can_have_seen_it(open_sandbox):
     unseen, seen = open_sandbox(6), open_sandbox(6)
     seen.control("observed", {})
