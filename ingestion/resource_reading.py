@@ -256,10 +256,9 @@ class ResourceReading:
                 yield self._read(batch)
             self.outcome.api_total = total
             return
-        days = self.resource.reread_days
-        start = self.rows.position_before((self.progress.ran_at or self._settings.now()) - timedelta(days=days))
-        for batch in _batches(prefetched(self._client.pages(self.resource, start), _PAGES_AHEAD)):
-            yield self._read(batch)
+        now = self._settings.now()
+        start = self.rows.position_before((self.progress.ran_at or now) - timedelta(days=self.resource.reread_days))
+        yield from self._range(Range(start.key, None, NEVER, start.skip), now)
 
     def _slices(self, decided: Plan) -> Iterator[pa.Table | None]:
         """What was not read for the longest time: of the rows that may yet turn, then of all."""
@@ -371,7 +370,10 @@ class ResourceReading:
         self.progress = replace(
             self.progress,
             coverage=self.progress.coverage.read(start, end, at),
-            vanished=self.progress.vanished + tuple(key for key in missing if not self._is_in_gap(key)),
+            # What was read twice is missing once.
+            vanished=tuple(
+                dict.fromkeys((*self.progress.vanished, *(key for key in missing if not self._is_in_gap(key))))
+            ),
         )
 
     def _note_gaps(self, low: int | None, batch: list[Page]) -> None:

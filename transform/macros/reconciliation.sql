@@ -7,6 +7,13 @@
 {%- endmacro %}
 
 
+{#- How long a record should have been in CRM+, in microseconds: up to what its comparison was read, and no further than the
+    record itself was (null: with the newest read). -#}
+{% macro age_us(unread_since) -%}
+    (epoch_us(least(assessability.as_of, {{ unread_since }})) - epoch_us(facts.expected_since))
+{%- endmacro %}
+
+
 {#- The ages of a record that should be in CRM+ and is not, by `age_us`: pending, late, and missing from there on. -#}
 {% macro is_in_time() -%}
     age_us < {{ var('late_after_hours') }} * 3600000000

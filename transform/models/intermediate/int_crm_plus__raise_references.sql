@@ -3,6 +3,7 @@ with contact_reference_lists as (
     select
         organization,
         contact_id,
+        coalesce(greatest(created_at, modified_at), first_extracted_at) as changed_at,
         unnest(from_json(contact_references, '[{"source": "VARCHAR", "id": "VARCHAR"}]')) as reference
     from {{ ref('stg_crm_plus__contacts') }}
     where
@@ -14,6 +15,7 @@ raise_references as (
     select distinct
         organization,
         contact_id,
+        changed_at,
         {{ integer_key('reference.id') }} as donor_id
     from contact_reference_lists
     where {{ is_raise_reference_source('reference.source') }}
@@ -23,6 +25,7 @@ select
     raise_references.organization,
     raise_references.contact_id,
     raise_references.donor_id,
+    raise_references.changed_at,
     -- where the chain of merges ends nowhere, the contact that carries the reference is all there is
     coalesce(contacts.survivor_contact_id, contacts.contact_id) as resolved_contact_id,
     contacts.is_live as is_carrier_live,

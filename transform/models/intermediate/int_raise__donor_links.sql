@@ -87,7 +87,8 @@ donor_references as (
         organization,
         donor_id,
         resolved_contact_id,
-        bool_or(is_resolved_live) as is_live
+        bool_or(is_resolved_live) as is_live,
+        max(changed_at) as changed_at
     from {{ ref('int_crm_plus__raise_references') }}
     group by organization, donor_id, resolved_contact_id
 ),
@@ -115,6 +116,7 @@ reference_facts as (
         count(*) as reference_contact_count,
         min(donor_references.resolved_contact_id) as reference_contact_id,
         list_sort(list(donor_references.resolved_contact_id)) as reference_contact_ids,
+        max(donor_references.changed_at) as references_changed_at,
         coalesce(bool_or(donor_references.resolved_contact_id = resolved_keys.key_survivor_id), false)
             as key_contact_refers_back,
         min(donor_references.resolved_contact_id) filter (
@@ -177,6 +179,7 @@ links as (
         coalesce(resolved_keys.is_survivor_archived, false) as is_survivor_archived,
         coalesce(reference_facts.reference_contact_count, 0) as reference_contact_count,
         array_to_string(reference_facts.reference_contact_ids, ', ') as reference_contact_ids,
+        reference_facts.references_changed_at,
         -- where key and back-references disagree, what sits on either is no mistake
         case
             when not reference_facts.key_contact_refers_back then reference_facts.reference_contact_ids
@@ -255,6 +258,7 @@ select
     links.is_survivor_archived,
     links.reference_contact_count,
     links.reference_contact_ids,
+    links.references_changed_at,
     links.key_contact_refers_back,
     links.other_live_reference_contact_id,
     links.disputed_contact_ids,

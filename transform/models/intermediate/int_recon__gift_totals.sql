@@ -7,13 +7,23 @@ with quarantined_gifts as (
     where source = 'crm_plus' and resource = 'gifts' and record_key is not null
 ),
 
+unread_gifts as (
+    select
+        organization,
+        record_key as gift_id,
+        read_at
+    from {{ ref('int_recon__unread_rows') }}
+    where source = 'crm_plus' and resource = 'gifts'
+),
+
 matched_gifts as (
     select
         matches.raise_gift_id,
         matches.orphan_gift_id,
         matches.evidence,
         facts.*,
-        quarantined_gifts.gift_id is not null as is_quarantined
+        quarantined_gifts.gift_id is not null as is_quarantined,
+        unread_gifts.read_at as unread_since
     from {{ ref('int_recon__gift_matches') }} as matches
     inner join {{ ref('int_crm_plus__gift_facts') }} as facts
         on
@@ -23,6 +33,10 @@ matched_gifts as (
         on
             matches.organization = quarantined_gifts.organization
             and matches.crm_gift_id = quarantined_gifts.gift_id
+    left join unread_gifts
+        on
+            matches.organization = unread_gifts.organization
+            and matches.crm_gift_id = unread_gifts.gift_id
 ),
 
 -- Lists that are sorted while they are collected, and counts of distinct values, take five times the time and three
@@ -73,7 +87,8 @@ gathered_gifts as (
         min(changed_at) filter (where gift_id = orphan_gift_id) as claimed_since,
         min(pair_key_without_part) as pair_key,
         min(pair_raise_id) as pair_raise_id,
-        bool_or(is_quarantined) as is_quarantined
+        bool_or(is_quarantined) as is_quarantined,
+        min(unread_since) as unread_since
     from matched_gifts
     group by organization, raise_gift_id, orphan_gift_id
 ),
@@ -115,5 +130,6 @@ select
     claimed_since,
     pair_key,
     pair_raise_id,
-    is_quarantined
+    is_quarantined,
+    unread_since
 from listed_gifts

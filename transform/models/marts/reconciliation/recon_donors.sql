@@ -40,6 +40,15 @@ donors as (
     from {{ ref('stg_raise__donors') }}
 ),
 
+unread_donors as (
+    select
+        organization,
+        record_key as donor_id,
+        read_at
+    from {{ ref('int_recon__unread_rows') }}
+    where source = 'raise' and resource = 'donors'
+),
+
 identities as (
     select
         organization,
@@ -88,6 +97,7 @@ donor_facts as (
         links.other_live_reference_contact_id,
         links.reference_contact_count,
         links.reference_contact_ids,
+        links.references_changed_at,
         links.is_donor_quarantined,
         links.is_key_contact_quarantined,
         links.has_unidentified_contact_quarantine,
@@ -154,9 +164,14 @@ timed_facts as (
         assessability.is_crm_plus_connected,
         coalesce(assessability.is_assessable, false) as is_assessable,
         assessability.not_assessable_reason,
-        (epoch_us(assessability.as_of) - epoch_us(facts.expected_since)) as age_us
+        unread_donors.read_at as unread_since,
+        {{ age_us('unread_donors.read_at') }} as age_us
     from facts
     left join assessability on facts.organization = assessability.organization
+    left join unread_donors
+        on
+            facts.organization = unread_donors.organization
+            and facts.raise_id = unread_donors.donor_id
 ),
 
 -- what each rule of the contract asks, under the name it has there
@@ -190,6 +205,8 @@ conditions as (
                 > contacts_read_at - interval '1 hour' * {{ var('late_after_hours') }}
             )
         ) as is_key_newer_than_contacts,
+        -- the donor was last read before the contact named it: its key may have come since
+        not has_crm_key and references_changed_at > unread_since as is_reference_newer_than_donor,
         is_key_unusable or is_linked_elsewhere as is_foreign_key,
         key_survivor_id is not null
         and not key_contact_refers_back
@@ -220,6 +237,7 @@ judged as (
             when is_read_incomplete_or_stale then 'not_assessable'
             when is_counterpart_unreadable then 'not_assessable'
             when is_key_newer_than_contacts and not is_foreign_key then 'not_assessable'
+            when is_reference_newer_than_donor and not is_foreign_key then 'not_assessable'
             when is_expectation_unknown and not is_foreign_key then 'not_assessable'
             when is_foreign_key then 'foreign_key'
             when is_conflict then 'conflict'
@@ -324,6 +342,10 @@ select
                     then
                         explained.key_text || ' was read after the last complete read of contacts began ('
                         || {{ instant_text('explained.contacts_read_at') }} || '); its contact may be newer than that.'
+                when explained.is_reference_newer_than_donor
+                    then
+                        'The contact that names the donor changed after the donor was last read ('
+                        || {{ instant_text('explained.unread_since') }} || '); its crmKey may have come since.'
                 else
                     'It is not known whether the campaign'
                     || coalesce(' "' || explained.unknown_campaign || '"', '')

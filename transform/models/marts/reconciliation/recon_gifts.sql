@@ -68,6 +68,15 @@ unidentified_quarantine as (
     where gift_id is null
 ),
 
+unread_gifts as (
+    select
+        organization,
+        record_key as gift_id,
+        read_at
+    from {{ ref('int_recon__unread_rows') }}
+    where source = 'raise' and resource = 'gifts'
+),
+
 unreadable_gifts as (
     select
         organization,
@@ -236,7 +245,7 @@ timed_facts as (
         facts.*,
         assessability.as_of,
         assessability.contacts_read_at,
-        assessability.raise_gifts_read_at,
+        coalesce(unread_gifts.read_at, assessability.raise_gifts_read_at) as raise_gift_read_at,
         assessability.crm_gifts_read_at,
         assessability.is_crm_plus_connected,
         coalesce(assessability.is_assessable, false) as is_assessable,
@@ -245,13 +254,17 @@ timed_facts as (
         coalesce(key_health.is_key_trusted, true) as is_key_trusted,
         key_health.key_note,
         facts.crm_id is not null as has_match,
-        (epoch_us(assessability.as_of) - epoch_us(facts.expected_since)) as age_us,
+        {{ age_us('unread_gifts.read_at') }} as age_us,
         -- a currency that one side does not name is that of the other
         not coalesce(facts.has_several_currencies, false)
         and coalesce(facts.raise_currency = facts.currency, true) as is_same_currency
     from facts
     left join assessability on facts.organization = assessability.organization
     left join {{ ref('int_recon__gift_key_health') }} as key_health on facts.organization = key_health.organization
+    left join unread_gifts
+        on
+            facts.organization = unread_gifts.organization
+            and facts.raise_id = unread_gifts.gift_id
 ),
 
 -- one currency for both sides: that of the gift, else the base currency
@@ -367,7 +380,9 @@ conditions as (
         has_match and gift_count > 1 as is_split,
         has_match and abs(compared_net - expected_net) > {{ tolerance }} as is_with_costs,
         raise_changed_at > crm_gifts_read_at
-        or changed_at > raise_gifts_read_at as is_changed_after_other_read,
+        or changed_at > raise_gift_read_at
+        -- of several CRM+ gifts, one may be gone since another came
+        or (gift_count + reversal_count > 1 and changed_at > unread_since) as is_changed_after_other_read,
         {{ is_in_time() }} as is_in_time,
         {{ is_not_yet_missing() }} as is_not_yet_missing
     from expected_facts
@@ -514,7 +529,7 @@ select
                 when explained.is_difference_too_new
                     then
                         'The two sides differ, but one of them changed after the other was read; Raise gifts were read at '
-                        || {{ instant_text('explained.raise_gifts_read_at') }} || ', CRM+ gifts at '
+                        || {{ instant_text('explained.raise_gift_read_at') }} || ', CRM+ gifts at '
                         || {{ instant_text('explained.crm_gifts_read_at') }} || '.'
                 when explained.is_contact_read_too_old
                     then 'The gift seems to sit on another contact, but: ' || explained.not_assessable_reason

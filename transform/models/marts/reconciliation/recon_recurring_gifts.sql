@@ -42,6 +42,15 @@ quarantine as (
     where resource = 'recurring_gifts'
 ),
 
+unread_schedules as (
+    select
+        organization,
+        record_key as recurring_gift_id,
+        read_at
+    from {{ ref('int_recon__unread_rows') }}
+    where source = 'raise' and resource = 'recurring_gifts'
+),
+
 unidentified_raise_quarantine as (
     select distinct organization
     from quarantine
@@ -227,15 +236,19 @@ timed_facts as (
     select
         facts.*,
         assessability.as_of,
-        assessability.raise_schedules_read_at,
+        coalesce(unread_schedules.read_at, assessability.raise_schedules_read_at) as raise_schedule_read_at,
         assessability.crm_schedules_read_at,
         assessability.is_crm_plus_connected,
         coalesce(assessability.is_assessable, false) as is_assessable,
         assessability.not_assessable_reason,
         facts.crm_id is not null as has_match,
-        (epoch_us(assessability.as_of) - epoch_us(facts.expected_since)) as age_us
+        {{ age_us('unread_schedules.read_at') }} as age_us
     from facts
     left join assessability on facts.organization = assessability.organization
+    left join unread_schedules
+        on
+            facts.organization = unread_schedules.organization
+            and facts.raise_id = unread_schedules.recurring_gift_id
 ),
 
 -- what each rule of the contract asks, under the name it has there
@@ -259,7 +272,7 @@ conditions as (
         not is_donor_quarantined
         and crm_resolved_contact_id != contact_id
         and not coalesce(list_contains(disputed_contact_ids, crm_resolved_contact_id), false) as is_contact_mismatch,
-        raise_changed_at > crm_schedules_read_at or crm_changed_at > raise_schedules_read_at as is_changed_after_other_read,
+        raise_changed_at > crm_schedules_read_at or crm_changed_at > raise_schedule_read_at as is_changed_after_other_read,
         {{ is_in_time() }} as is_in_time,
         {{ is_not_yet_missing() }} as is_not_yet_missing
     from timed_facts
@@ -370,7 +383,7 @@ select
                     then
                         'The two sides differ, but one of them changed after the other was read; '
                         || 'Raise schedules were read at '
-                        || {{ instant_text('explained.raise_schedules_read_at') }} || ', CRM+ schedules at '
+                        || {{ instant_text('explained.raise_schedule_read_at') }} || ', CRM+ schedules at '
                         || {{ instant_text('explained.crm_schedules_read_at') }} || '.'
                 else
                     'It is not known whether the campaign' || coalesce(' "' || explained.campaign || '"', '')
