@@ -120,6 +120,12 @@ class Warehouse(PlainWarehouse):
         assert all(count == 1 for _, _, count in rows)
         return {key: name for key, name, _ in rows}
 
+    def coverage(self) -> list[list[Any]]:
+        with duckdb.connect(str(self.path), read_only=True) as connection:
+            found = connection.execute("select coverage from raw.read_progress").fetchall()
+        ranges: list[list[Any]] = json.loads(found[0][0])
+        return ranges
+
     def audit(self) -> list[dict[str, Any]]:
         with duckdb.connect(str(self.path), read_only=True) as connection:
             return connection.execute("from raw.load_audit order by recorded_at").to_arrow_table().to_pylist()
@@ -252,6 +258,23 @@ def test_every_row_is_read_again_within_the_promise(tmp_path: Path, style: str) 
     assert set(warehouse.rows().values()) == {"edited"}
     assert max(costs) < full / 3
     assert {row["mode"] for row in warehouse.audit()[1:]} == {"rolling"}
+
+
+def test_the_newest_rows_count_as_read_in_every_run(tmp_path: Path) -> None:
+    api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
+    run(api, warehouse)
+    api.now += timedelta(hours=1)
+    for _ in range(10):
+        api.insert()
+    run(api, warehouse)
+    api.now += timedelta(hours=1)
+    del api.rows[35]
+    run(api, warehouse)
+    assert warehouse.audit()[-1]["mode"] != "full"
+    assert set(warehouse.rows("_deleted_at is not null")) == {35}
+    newest = warehouse.coverage()[-1]
+    assert newest[0] < 31
+    assert newest[1:3] == [None, api.now.isoformat()]
 
 
 @pytest.mark.parametrize("style", STYLES)
