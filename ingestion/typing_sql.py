@@ -56,7 +56,7 @@ _MACROS = (
     r"""create temp macro to_number(t) as case
         when regexp_full_match(
             trim(t),
-            '[(-]?\s*[^0-9.,()\s-]{0,4}\s*-?([0-9]{1,3}(,[0-9]{3})+|[0-9]*)(\.[0-9]+)?\)?\s*([A-Z]{3}|%)?'
+            '[(-]?\s*[^0-9.,()\s-]{0,4}\s*-?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?\)?\s*([A-Z]{3}|%)?'
         ) then
             (case when regexp_matches(t, '[(-]') then '-' else '' end) || regexp_replace(t, '[^0-9.]', '', 'g')
         else trim(t)

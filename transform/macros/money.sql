@@ -1,15 +1,19 @@
-{#- Money from a text that was formatted for people: `$1,200.00`, `(12.50)`, `-$3`, `1.200,00 €`.
+{#- Money from a text that was formatted for people, in the U.S. way: `$1,200.00`, `(12.50)`, `-$3`, `5 USD`.
 
-    A text in which the last separator is a comma before two digits is read the continental way. What is no number is
-    null, never zero. -#}
+    What is no number, or one in another way (`1.200,00`), is null, never zero and never a part of the number. -#}
 {% macro money_from_text(expression) -%}
-    {%- set digits = "regexp_replace(" ~ expression ~ ", '[^0-9.,]', '', 'g')" -%}
+    {%- set text = clean_text(expression) -%}
     try_cast(
-        case when regexp_matches({{ expression }}, '^\s*(\(|[^0-9]*-)') then '-' else '' end
-        || case
-            when regexp_matches({{ digits }}, '^[0-9.]*,[0-9]{2}$')
-                then replace(replace({{ digits }}, '.', ''), ',', '.')
-            else replace({{ digits }}, ',', '')
+        case
+            when
+                regexp_full_match(
+                    {{ text }},
+                    '[(-]?\s*[^0-9.,()\s-]{0,4}\s*-?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?\)?\s*([A-Z]{3})?'
+                )
+                then
+                    case when regexp_matches({{ text }}, '[(-]') then '-' else '' end
+                    || regexp_replace({{ text }}, '[^0-9.]', '', 'g')
+            else {{ text }}
         end
         as decimal(18, 2)
     )

@@ -20,21 +20,43 @@ with gifts as (
         gift_date,
         created_at,
         modified_at,
-        first_extracted_at
+        first_extracted_at,
+        coalesce({{ fold_name('gift_type') }} = 'reversing transaction', false) or coalesce(amount < 0, false)
+            as is_reversing
     from {{ ref('stg_crm_plus__gifts') }}
     where not is_deleted
 ),
 
+reversing_gifts as (
+    select
+        organization,
+        gift_id
+    from gifts
+    where is_reversing
+),
+
+-- whether CRM+ gives a reversal its sign is not documented: without one it takes away, unless it takes back a reversal
+signed_gifts as (
+    select
+        gifts.*,
+        case when gifts.is_reversing and gifts.amount > 0 and named_reversals.gift_id is null then -1 else 1 end as sign
+    from gifts
+    left join reversing_gifts as named_reversals
+        on
+            gifts.organization = named_reversals.organization
+            and gifts.reversed_gift_id = named_reversals.gift_id
+),
+
 keyed_gifts as (
     select
-        *,
+        * replace (cast(sign * amount as decimal(18, 2)) as amount),
         case when is_from_raise then {{ transaction_key('transaction_id') }} end as pair_key,
         case when is_from_raise then {{ transaction_key_without_part('transaction_id') }} end as pair_key_without_part,
         case when is_from_raise then {{ transaction_raise_id('transaction_id') }} end as pair_raise_id,
         -- the sources that stand for Raise are one
         case when is_from_raise then '' else {{ fold_text('transaction_source') }} end
         || chr(31) || {{ transaction_key('transaction_id') }} as transaction_pair
-    from gifts
+    from signed_gifts
 ),
 
 {% if fields != ['gift_id'] -%}
@@ -81,7 +103,7 @@ cost_designations as (
     select
         organization,
         gift_id,
-        list_sum(
+        sign * list_sum(
             list_transform(
                 list_filter(
                     from_json(gift_designations, '[{"projectCode": "VARCHAR", "amountDesignated": "DECIMAL(18,2)"}]'),
@@ -90,7 +112,7 @@ cost_designations as (
                 lambda x: x.amountdesignated
             )
         ) as designated_costs
-    from gifts
+    from signed_gifts
     where contains(lower(cast(gift_designations as varchar)), 'creditcardcosts')
 )
 
@@ -107,8 +129,7 @@ select
     keyed_gifts.transaction_pair,
     {% if 'gift_id' in fields %} keyed_gifts.pair_raise_id is not null {% else %} false {% endif %}
     {%- if fields != ['gift_id'] %} or gifts_with_raise_ids.gift_id is not null {% endif %} as is_pair_usable,
-    coalesce({{ fold_name('keyed_gifts.gift_type') }} = 'reversing transaction', false)
-    or coalesce(keyed_gifts.amount < 0, false) as is_reversing,
+    keyed_gifts.is_reversing,
     keyed_gifts.gift_url,
     keyed_gifts.amount,
     keyed_gifts.currency,

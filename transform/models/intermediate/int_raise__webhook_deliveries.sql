@@ -18,7 +18,6 @@ payloads as (
         organization,
         webhook_log_id,
         payload_state,
-        resource_id,
         modified_at,
         has_recurring_gift,
         load_id
@@ -69,7 +68,7 @@ read_attempts as (
         logs.webhook_id,
         logs.event_type,
         coalesce(hypotheses.record_type, logs.event_type, 0) as record_type,
-        coalesce({{ clean_text('logs.context_id') }}, payloads.resource_id) as context_id,
+        {{ clean_text('logs.context_id') }} as context_id,
         logs.observed_label,
         logs.attempted_at,
         logs.is_delivered,
@@ -94,7 +93,7 @@ read_attempts as (
     left join hypotheses on logs.event_type = hypotheses.event_type
 ),
 
--- an event that names no record is about one of its own
+-- an entry that names no record is about one of its own, whatever its payload says: that may be read only later
 new_attempts as (
     select
         *,
