@@ -6,3 +6,10 @@
 {% macro integer_key(expression) -%}
     try_cast(regexp_extract({{ clean_text(expression) }}, '^\+?0*([1-9][0-9]{0,18})(\.0+)?$', 1) as bigint)
 {%- endmacro %}
+
+
+{#- Whether a key may be that of a record without id, of which no more is known than where it stands (null: no bound). -#}
+{% macro may_stand_in_gap(key, gap) -%}
+    coalesce({{ key }} > {{ gap }}.above_key, true)
+    and coalesce({{ key }} < {{ gap }}.below_key, true)
+{%- endmacro %}

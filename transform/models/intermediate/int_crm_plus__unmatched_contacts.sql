@@ -52,7 +52,9 @@ quarantine as (
         organization,
         source,
         resource,
-        record_key
+        record_key,
+        above_key,
+        below_key
     from {{ ref('int_recon__open_quarantine') }}
 ),
 
@@ -61,7 +63,7 @@ claimants as (
         unmatched_claims.organization,
         unmatched_claims.contact_id,
         string_agg(unmatched_claims.donor_id, ', ' order by unmatched_claims.donor_id) as claimed_donor_ids,
-        -- the donor, or one that nobody could identify, is there and could not be read
+        -- the donor, or one that may be it, is there and could not be read
         bool_or(quarantined_donors.organization is not null) as is_claimed_donor_quarantined
     from unmatched_claims
     left join quarantine as quarantined_donors
@@ -70,6 +72,7 @@ claimants as (
             and quarantined_donors.source = 'raise'
             and quarantined_donors.resource = 'donors'
             and unmatched_claims.donor_id = coalesce(quarantined_donors.record_key, unmatched_claims.donor_id)
+            and {{ may_stand_in_gap('unmatched_claims.donor_id', 'quarantined_donors') }}
     group by unmatched_claims.organization, unmatched_claims.contact_id
 )
 

@@ -3,6 +3,7 @@ with quarantined as (
     select
         organization,
         resource,
+        record_id,
         {{ integer_key('record_id') }} as record_key,
         try_cast(raw_text as json) as record
     from {{ ref('stg_crm_plus__quarantined_records') }}
@@ -37,6 +38,7 @@ unread as (
     select
         quarantined.organization,
         quarantined.resource,
+        quarantined.record_id,
         quarantined.record_key,
         json_type(quarantined.record) = 'OBJECT' as is_readable_as_text,
         quarantined.record,
@@ -70,8 +72,15 @@ select
     unread.raise_id,
     case when unread.raise_id is null then coalesce(contacts.survivor_contact_id, unread.contact_id) end as contact_id,
     not coalesce(unread.is_readable_as_text, false) or (unread.raise_id is null and unread.contact_id is null)
-        as is_unidentified
+        as is_unidentified,
+    gaps.made_before
 from unread
+left join {{ ref('int_recon__record_gaps') }} as gaps
+    on
+        gaps.source = 'crm_plus'
+        and unread.organization = gaps.organization
+        and unread.resource = gaps.resource
+        and unread.record_id = gaps.record_id
 left join {{ ref('int_crm_plus__contacts_resolved') }} as contacts
     on
         unread.organization = contacts.organization
@@ -85,6 +94,7 @@ select
     record_key,
     {{ integer_key('reference.id') }} as raise_id,
     cast(null as bigint) as contact_id,
-    false as is_unidentified
+    false as is_unidentified,
+    null as made_before
 from named_donors
 where {{ is_raise_reference_source('reference.source') }} and {{ integer_key('reference.id') }} is not null

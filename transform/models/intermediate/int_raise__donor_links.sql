@@ -135,15 +135,33 @@ reference_facts as (
 quarantined_contacts as (
     select
         organization,
-        record_key as contact_id
+        record_key as contact_id,
+        above_key,
+        below_key
     from {{ ref('int_recon__open_quarantine') }}
     where source = 'crm_plus' and resource = 'contacts'
 ),
 
-unidentified_quarantine as (
-    select distinct organization
-    from quarantined_contacts
-    where contact_id is null
+-- the contact that is not there may be one that nobody could identify
+donors_of_hidden_contacts as (
+    select distinct
+        keyed_donors.organization,
+        keyed_donors.donor_id
+    from keyed_donors
+    inner join quarantined_contacts
+        on
+            keyed_donors.organization = quarantined_contacts.organization
+            and quarantined_contacts.contact_id is null
+    left join resolved_keys
+        on
+            keyed_donors.organization = resolved_keys.organization
+            and keyed_donors.donor_id = resolved_keys.donor_id
+    where
+        keyed_donors.crm_key_contact_id is not null
+        and resolved_keys.key_survivor_id is null
+        and {{ may_stand_in_gap(
+            'coalesce(resolved_keys.key_end_contact_id, keyed_donors.crm_key_contact_id)', 'quarantined_contacts'
+        ) }}
 ),
 
 quarantined_donors as (
@@ -157,16 +175,16 @@ quarantined_donors as (
 unreadable_contacts as (
     select distinct
         organization,
-        raise_id,
-        is_unidentified
+        raise_id
     from {{ ref('int_crm_plus__unreadable_records') }}
     where resource = 'contacts'
 ),
 
+-- a contact may be older than the donor that it comes to name
 unreadable_by_nobody as (
     select distinct organization
-    from unreadable_contacts
-    where is_unidentified
+    from {{ ref('int_crm_plus__unreadable_records') }}
+    where resource = 'contacts' and is_unidentified
 ),
 
 links as (
@@ -189,7 +207,7 @@ links as (
         quarantined_donors.donor_id is not null as is_donor_quarantined,
         key_quarantine.contact_id is not null or end_quarantine.contact_id is not null
             as is_key_contact_quarantined,
-        unidentified_quarantine.organization is not null as has_unidentified_contact_quarantine,
+        donors_of_hidden_contacts.donor_id is not null as may_be_of_hidden_contact,
         unreadable_contacts.organization is not null
         or unreadable_by_nobody.organization is not null as may_be_unreadable_in_crm_plus,
         case
@@ -217,8 +235,10 @@ links as (
         on
             keyed_donors.organization = end_quarantine.organization
             and resolved_keys.key_end_contact_id = end_quarantine.contact_id
-    left join unidentified_quarantine
-        on keyed_donors.organization = unidentified_quarantine.organization
+    left join donors_of_hidden_contacts
+        on
+            keyed_donors.organization = donors_of_hidden_contacts.organization
+            and keyed_donors.donor_id = donors_of_hidden_contacts.donor_id
     left join unreadable_contacts
         on
             keyed_donors.organization = unreadable_contacts.organization
@@ -264,7 +284,7 @@ select
     links.disputed_contact_ids,
     links.is_donor_quarantined,
     links.is_key_contact_quarantined,
-    links.has_unidentified_contact_quarantine,
+    links.may_be_of_hidden_contact,
     links.may_be_unreadable_in_crm_plus,
     links.crm_id,
     coalesce(live_donor_counts.live_donor_count, 0) - case

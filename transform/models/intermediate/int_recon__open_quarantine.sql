@@ -38,6 +38,7 @@ deciding as (
         organization,
         source,
         resource,
+        record_id,
         {{ integer_key('record_id') }} as record_key,
         first_seen_at
     from named_fields
@@ -74,10 +75,18 @@ deciding as (
 )
 
 select
-    organization,
-    source,
-    resource,
-    record_key,
-    min(first_seen_at) as quarantined_since
+    deciding.organization,
+    deciding.source,
+    deciding.resource,
+    deciding.record_key,
+    gaps.above_key,
+    gaps.below_key,
+    min(deciding.first_seen_at) as quarantined_since
 from deciding
-group by organization, source, resource, record_key
+left join {{ ref('int_recon__record_gaps') }} as gaps
+    on
+        deciding.organization = gaps.organization
+        and deciding.source = gaps.source
+        and deciding.resource = gaps.resource
+        and deciding.record_id = gaps.record_id
+group by all

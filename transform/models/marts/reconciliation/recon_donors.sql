@@ -100,7 +100,7 @@ donor_facts as (
         links.references_changed_at,
         links.is_donor_quarantined,
         links.is_key_contact_quarantined,
-        links.has_unidentified_contact_quarantine,
+        links.may_be_of_hidden_contact,
         links.may_be_unreadable_in_crm_plus,
         donors.changed_at,
         donors.extracted_at,
@@ -184,7 +184,7 @@ conditions as (
         is_donor_quarantined
         or (is_key_contact_quarantined and not is_linked_elsewhere)
         -- a contact that nobody could read may be the one that is not found
-        or (has_unidentified_contact_quarantine and crm_key_contact_id is not null and key_survivor_id is null)
+        or may_be_of_hidden_contact
         or (
             may_be_unreadable_in_crm_plus
             and not has_crm_key

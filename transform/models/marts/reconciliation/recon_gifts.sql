@@ -55,17 +55,13 @@ expectations as (
 ),
 
 quarantined_gifts as (
-    select distinct
+    select
         organization,
-        record_key as gift_id
+        record_key as gift_id,
+        above_key,
+        below_key
     from {{ ref('int_recon__open_quarantine') }}
     where source = 'raise' and resource = 'gifts'
-),
-
-unidentified_quarantine as (
-    select distinct organization
-    from quarantined_gifts
-    where gift_id is null
 ),
 
 unread_gifts as (
@@ -82,7 +78,8 @@ unreadable_gifts as (
         organization,
         raise_id,
         contact_id,
-        is_unidentified
+        is_unidentified,
+        made_before
     from {{ ref('int_crm_plus__unreadable_records') }}
     where resource = 'gifts'
 ),
@@ -104,9 +101,12 @@ unreadable_by_contact as (
 ),
 
 unreadable_by_nobody as (
-    select distinct organization
+    select
+        organization,
+        max(coalesce(made_before, 'infinity')) as made_before
     from unreadable_gifts
     where is_unidentified
+    group by organization
 ),
 
 candidate_counts as (
@@ -208,11 +208,28 @@ gift_facts as (
             gifts.organization = unreadable_by_contact.organization
             and donor_links.crm_id = unreadable_by_contact.contact_id
     left join unreadable_by_nobody
-        on gifts.organization = unreadable_by_nobody.organization
+        on
+            gifts.organization = unreadable_by_nobody.organization
+            and gifts.created_at
+            <= unreadable_by_nobody.made_before + interval 1 day * {{ var('date_tolerance_days') }}
     left join unexplained_contacts
         on
             gifts.organization = unexplained_contacts.organization
             and donor_links.crm_id = unexplained_contacts.contact_id
+),
+
+-- orphans whose Raise gift is there, or may be there, and could not be read
+hidden_originals as (
+    select distinct
+        totals.organization,
+        totals.orphan_gift_id
+    from totals
+    inner join quarantined_gifts
+        on
+            totals.organization = quarantined_gifts.organization
+            and coalesce(totals.pair_raise_id = quarantined_gifts.gift_id, quarantined_gifts.gift_id is null)
+            and {{ may_stand_in_gap('totals.pair_raise_id', 'quarantined_gifts') }}
+    where totals.orphan_gift_id is not null
 ),
 
 -- the same columns by name; what is said of Raise gifts only stays null
@@ -221,16 +238,13 @@ orphan_facts as (
         totals.organization,
         true as is_crm_plus_only,
         totals.claimed_since as expected_since,
-        quarantined_gifts.gift_id is not null or unidentified_quarantine.organization is not null
-            as is_raise_gift_quarantined,
+        hidden_originals.orphan_gift_id is not null as is_raise_gift_quarantined,
         totals.* exclude (organization, raise_gift_id, orphan_gift_id) -- noqa: RF02
     from totals
-    left join quarantined_gifts
+    left join hidden_originals
         on
-            totals.organization = quarantined_gifts.organization
-            and totals.pair_raise_id = quarantined_gifts.gift_id
-    left join unidentified_quarantine
-        on totals.organization = unidentified_quarantine.organization
+            totals.organization = hidden_originals.organization
+            and totals.orphan_gift_id = hidden_originals.orphan_gift_id
     where totals.orphan_gift_id is not null
 ),
 

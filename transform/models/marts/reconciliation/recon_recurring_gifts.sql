@@ -34,10 +34,12 @@ expectations as (
 ),
 
 quarantine as (
-    select distinct
+    select
         organization,
         source,
-        record_key
+        record_key,
+        above_key,
+        below_key
     from {{ ref('int_recon__open_quarantine') }}
     where resource = 'recurring_gifts'
 ),
@@ -51,18 +53,13 @@ unread_schedules as (
     where source = 'raise' and resource = 'recurring_gifts'
 ),
 
-unidentified_raise_quarantine as (
-    select distinct organization
-    from quarantine
-    where source = 'raise' and record_key is null
-),
-
 unreadable_schedules as (
     select
         organization,
         record_key,
         raise_id,
-        is_unidentified
+        is_unidentified,
+        made_before
     from {{ ref('int_crm_plus__unreadable_records') }}
     where resource = 'recurring_gifts'
 ),
@@ -76,9 +73,12 @@ unreadable_by_raise_id as (
 ),
 
 unreadable_by_nobody as (
-    select distinct organization
+    select
+        organization,
+        max(coalesce(made_before, 'infinity')) as made_before
     from unreadable_schedules
     where is_unidentified or record_key is null
+    group by organization
 ),
 
 crm_schedules as (
@@ -170,7 +170,9 @@ schedule_facts as (
             schedules.organization = unreadable_by_raise_id.organization
             and schedules.recurring_gift_id = unreadable_by_raise_id.raise_id
     left join unreadable_by_nobody
-        on schedules.organization = unreadable_by_nobody.organization
+        on
+            schedules.organization = unreadable_by_nobody.organization
+            and schedules.created_at <= unreadable_by_nobody.made_before
 ),
 
 known_raise_schedules as (
@@ -194,6 +196,20 @@ unexplained_claims as (
     where crm_schedules.is_from_raise
 ),
 
+-- claims whose Raise schedule is there, or may be there, and could not be read
+hidden_originals as (
+    select distinct
+        claims.organization,
+        claims.recurring_gift_id as crm_id
+    from unexplained_claims as claims
+    inner join quarantine
+        on
+            quarantine.source = 'raise'
+            and claims.organization = quarantine.organization
+            and coalesce(claims.pair_raise_id = quarantine.record_key, quarantine.record_key is null)
+            and {{ may_stand_in_gap('claims.pair_raise_id', 'quarantine') }}
+),
+
 -- the same columns by name; what is said of Raise schedules only stays null
 orphan_facts as (
     select
@@ -208,22 +224,18 @@ orphan_facts as (
         claims.payments_per_year as crm_payments_per_year,
         claims.amount as crm_amount,
         claims.changed_at as expected_since,
-        raise_quarantine.record_key is not null or unidentified_raise_quarantine.organization is not null
-            as is_raise_schedule_quarantined,
+        hidden_originals.crm_id is not null as is_raise_schedule_quarantined,
         crm_quarantine.record_key is not null as is_crm_schedule_quarantined
     from unexplained_claims as claims
-    left join quarantine as raise_quarantine
+    left join hidden_originals
         on
-            raise_quarantine.source = 'raise'
-            and claims.organization = raise_quarantine.organization
-            and claims.pair_raise_id = raise_quarantine.record_key
+            claims.organization = hidden_originals.organization
+            and claims.recurring_gift_id = hidden_originals.crm_id
     left join quarantine as crm_quarantine
         on
             crm_quarantine.source = 'crm_plus'
             and claims.organization = crm_quarantine.organization
             and claims.recurring_gift_id = crm_quarantine.record_key
-    left join unidentified_raise_quarantine
-        on claims.organization = unidentified_raise_quarantine.organization
 ),
 
 facts as (
