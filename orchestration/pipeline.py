@@ -21,13 +21,19 @@ class Finished:
     errors: tuple[str, ...]
 
 
-def execute(*, organizations: Sequence[str] = (), full: bool = False, only: Part | None = None) -> Finished:
+def execute(
+    *,
+    organizations: Sequence[str] = (),
+    full: bool = False,
+    accept_deletions: Sequence[str] = (),
+    only: Part | None = None,
+) -> Finished:
     """Runs the job, or one part of it, in its turn. The run shows in the UI like any other."""
     with open_instance() as instance:
         bury_dead_runs(instance)
         result = defs.resolve_job_def(reconcile.name).execute_in_process(
             instance=instance,
-            run_config=_run_config(organizations, full, only),
+            run_config=_run_config(organizations, full, accept_deletions, only),
             asset_selection=_assets(only),
             tags=run_tags(),
             raise_on_error=False,
@@ -35,10 +41,13 @@ def execute(*, organizations: Sequence[str] = (), full: bool = False, only: Part
     return Finished(result.run_id, result.success, failures(result.all_events))
 
 
-def _run_config(organizations: Sequence[str], full: bool, only: Part | None) -> dict[str, object]:
+def _run_config(
+    organizations: Sequence[str], full: bool, accept_deletions: Sequence[str], only: Part | None
+) -> dict[str, object]:
     if only is Part.TRANSFORM:
         return dict(QUIET)
-    return {**QUIET, "resources": {"options": {"config": {"organizations": list(organizations), "full": full}}}}
+    options = {"organizations": list(organizations), "full": full, "accept_deletions": list(accept_deletions)}
+    return {**QUIET, "resources": {"options": {"config": options}}}
 
 
 def _assets(only: Part | None) -> list[dg.AssetKey] | None:

@@ -24,6 +24,8 @@ class RunOptions(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Only these of the configured organizations; none named: all of them."""
     full: bool = False
     """Read everything again, whatever the read plan says."""
+    accept_deletions: list[str] = Field(default=[])
+    """Read these resources (`raise.webhooks`) again and take what is gone as deleted, however much it is."""
     payloads: bool = True
     """Ask for the payloads of webhook deliveries too, each of which costs a request."""
 
