@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import uuid4
 
 import dagster as dg
 
 from orchestration.definitions import defs
 from orchestration.failures import failures
-from orchestration.instance import bury_dead_runs, open_instance, run_tags
+from orchestration.instance import LOCATION_TAGS, bury_dead_runs, give_sign_of_life, open_instance
 from orchestration.jobs import QUIET, reconcile
 from orchestration.scope import Part
 
@@ -31,11 +32,15 @@ def execute(
     """Runs the job, or one part of it, in its turn. The run shows in the UI like any other."""
     with open_instance() as instance:
         bury_dead_runs(instance)
+        # From before its beginning: Dagster calls it started before any of its resources is made.
+        run_id = str(uuid4())
+        give_sign_of_life(instance, run_id)
         result = defs.resolve_job_def(reconcile.name).execute_in_process(
             instance=instance,
+            run_id=run_id,
             run_config=_run_config(organizations, full, accept_deletions, only),
             asset_selection=_assets(only),
-            tags=run_tags(),
+            tags=LOCATION_TAGS,
             raise_on_error=False,
         )
     return Finished(result.run_id, result.success, failures(result.all_events))

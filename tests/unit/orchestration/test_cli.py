@@ -124,7 +124,9 @@ def test_what_the_command_is_told_reaches_the_job(tieout, monkeypatch: pytest.Mo
     asked: list[Any] = []
 
     class Job:
-        def execute_in_process(self, *, run_config: Any, **_: Any) -> Any:
+        def execute_in_process(self, *, run_config: Any, run_id: str, instance: Any, **_: Any) -> Any:
+            # A run that is killed before its first resource is made is buried too.
+            assert (Path(instance.root_directory) / "alive" / f"{run_id}.lock").exists()
             asked.append(run_config["resources"]["options"]["config"])
             return SimpleNamespace(run_id="", success=True, all_events=())
 
