@@ -167,5 +167,9 @@ class Resource:
     def key_column(self) -> Column:
         return self.column(self.key)
 
+    def qualified(self, source: str) -> str:
+        """Its name among those of all products, such as `raise.gifts`."""
+        return f"{source}.{self.name}"
+
     def column(self, wire: str) -> Column:
         return next(column for column in self.columns if column.wire == wire)

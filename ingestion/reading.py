@@ -6,7 +6,7 @@ a reading that is killed goes on behind its last committed package.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -79,6 +79,9 @@ class Reading:
     resources: Sequence[Resource]
     stale_after_hours: int | None = None
     full: bool = False
+    accept_deletions: Collection[str] = ()
+    """Resources, as SOURCE.RESOURCE, of which rows are believed to be deleted however many they are."""
+
     progress: Callable[[Progress], None] | None = None
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     package: Package = field(default_factory=lambda: Package())
@@ -160,6 +163,7 @@ class Reading:
     def _open(self, resource: Resource, client: Client) -> ResourceReading:
         recorded = {row["resource"]: row for row in self._before["read_progress"]}
         progress = progress_from(recorded[resource.name]) if resource.name in recorded else ReadProgress()
+        name = resource.qualified(self.source)
         reading = ResourceReading(
             resource,
             client,
@@ -176,7 +180,9 @@ class Reading:
             progress,
             settings=self.settings,
             stale_after=timedelta(hours=self.stale_after_hours or self.settings.stale_after_hours),
+            how_to_accept=self._command(f"--accept-deletions {name}"),
             full=self.full,
+            accepts_deletions=name in self.accept_deletions,
             hints=self._changed_keys(resource, progress.ran_at),
             quarantined=[
                 row["record_id"]
@@ -189,6 +195,11 @@ class Reading:
         self._readings[resource.name] = reading
         self.outcomes[resource.name] = reading.outcome
         return reading
+
+    def _command(self, options: str) -> str:
+        """The command of a run of this organization."""
+        alone = f"--organization {self.organization} " if self.settings.organizations_file else ""
+        return f"tieout run {alone}{options}"
 
     def _changed_keys(self, resource: Resource, since: datetime | None) -> list[int]:
         """The rows of a resource of which the delivery log speaks in entries that are newer than its last reading.

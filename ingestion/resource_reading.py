@@ -88,7 +88,9 @@ class ResourceReading:
         *,
         settings: Settings,
         stale_after: timedelta,
+        how_to_accept: str,
         full: bool = False,
+        accepts_deletions: bool = False,
         hints: Iterable[int] = (),
         quarantined: Iterable[str] = (),
         waiting: Waiting | None = None,
@@ -107,7 +109,9 @@ class ResourceReading:
         self._client = client
         self._settings = settings
         self._stale_after = stale_after
-        self._full = full
+        self._full = full or accepts_deletions
+        self._accepts_deletions = accepts_deletions
+        self._how_to_accept = how_to_accept
         self._waiting = waiting
         self._noted: Counter[int] = Counter()
         self._fields_before = progress.fields
@@ -189,7 +193,8 @@ class ResourceReading:
         elif self._waiting:
             yield from self._entries(self._waiting)
         else:
-            if progress.is_given_up(now, self._stale_after):
+            # What is to be accepted rests on one reading, not on what an earlier one missed.
+            if self._accepts_deletions or progress.is_given_up(now, self._stale_after):
                 self.progress = progress = replace(progress, sweep_started_at=None, vanished=())
             since = progress.watermark - _OVERLAP if progress.watermark else None
             changes = self._client.changes(self.resource, since) if since else None
@@ -239,11 +244,14 @@ class ResourceReading:
             return
         self.progress = replace(self.progress, swept_at=oldest, due=())
         if _is_too_many(gone, self.rows.live):
-            self.outcome.error = (
-                f"{len(gone)} of {self.rows.live} {self.resource.name} are gone from {self._client.http.product},"
-                f" more than {_MOST_DELETED:.0%}: none is marked as deleted; check the credential's permissions there."
-            )
-            return
+            if not self._accepts_deletions:
+                self.outcome.error = (
+                    f"{len(gone)} of {self.rows.live} {self.resource.name} are gone from {self._client.http.product},"
+                    f" more than {_MOST_DELETED:.0%}: none is marked as deleted; check the credential's permissions"
+                    f" there; if they were really deleted, {self._how_to_accept} accepts that."
+                )
+                return
+            self.outcome.mode_reason += f"; accepted that {len(gone)} of {self.rows.live} are gone"
         yield from self._mark_deleted(gone)
         self.outcome.is_complete = True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,14 @@ from ingestion.settings import Organization, Settings
 
 _PRODUCTS: dict[str, ModuleType] = {product.NAME: product for product in (virtuous_raise, virtuous_crm_plus)}
 SOURCES: tuple[str, ...] = tuple(_PRODUCTS)
+
+DELETABLE: tuple[str, ...] = tuple(
+    resource.qualified(name)
+    for name, product in _PRODUCTS.items()
+    for resource in product.RESOURCES
+    if not resource.keeps_vanished
+)
+"""The resources of which rows can be taken as deleted."""
 
 _DLT_SETTINGS = {
     "runtime.dlthub_telemetry": False,
@@ -127,6 +135,7 @@ def open_reading(
     *,
     run_id: str,
     full: bool = False,
+    accept_deletions: Collection[str] = (),
     patience: Patience = PATIENCE,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[OpenReading]:
@@ -152,6 +161,7 @@ def open_reading(
         resources=product.RESOURCES,
         stale_after_hours=organization.stale_after_hours,
         full=full,
+        accept_deletions=accept_deletions,
         progress=progress,
     )
     try:

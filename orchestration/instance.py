@@ -1,11 +1,13 @@
-"""The Dagster instance: where it keeps its state, and the runs that died without saying so."""
+"""The Dagster instance: where it keeps its state, and the runs that died without saying so.
+
+Dagster cannot tell whether a run that it did not launch still lives. So the process of each run holds a lock, which the
+operating system takes back when it ends. Its number would not do: a reboot or another container hands it out again.
+"""
 
 import os
-import socket
 from pathlib import Path
 
-import dagster as dg
-from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from dagster import DagsterInstance, DagsterRunStatus
 from filelock import FileLock
 
 from orchestration.bundled import bundled
@@ -14,11 +16,11 @@ from orchestration.home import VARIABLE, home
 WAREHOUSE_POOL = "warehouse"
 """The pool of every asset that opens the warehouse file. Its limit of one is set in `dagster.yaml`."""
 
-_HOST_TAG = "tieout/host"
-_PROCESS_TAG = "tieout/process"
-# How the UI knows which code location, here its one module, a run belongs to.
-_LOCATION = {".dagster/repository": "__repository__@orchestration.definitions"}
+LOCATION_TAGS = {".dagster/repository": "__repository__@orchestration.definitions"}
+"""How the UI knows which code location, here its one module, a run belongs to."""
+
 _IN_PROGRESS = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+_given: dict[str, FileLock] = {}
 
 
 def prepare_home() -> Path:
@@ -40,43 +42,45 @@ def open_instance() -> DagsterInstance:
         return DagsterInstance.get()
 
 
-def process_tags() -> dict[str, str]:
-    """Marks a run with the process that executes it, so that its death can be noticed."""
-    return {_HOST_TAG: socket.gethostname(), _PROCESS_TAG: str(os.getpid())}
+def give_sign_of_life(instance: DagsterInstance, run_id: str) -> None:
+    """Locks a file in the name of a run until this process ends, however it ends.
 
-
-def run_tags() -> dict[str, str]:
-    """The tags of a run that this process starts itself."""
-    return {**_LOCATION, **process_tags()}
-
-
-def tag_run(context: dg.InitResourceContext) -> None:
-    """The same for a run that another launcher started."""
-    assert context.instance
-    assert context.run
-    if _PROCESS_TAG not in context.run.tags:
-        context.instance.add_run_tags(context.run.run_id, process_tags())
+    Not only for the length of its steps: a run is in progress until Dagster has noted its end.
+    """
+    if run_id in _given:
+        return
+    file = _signs(instance) / f"{run_id}.lock"
+    file.parent.mkdir(exist_ok=True)
+    sign = FileLock(file.with_suffix(".new"), thread_local=False)
+    sign.acquire()
+    # Found only once it is locked: before, it would be taken for a dead one's.
+    os.replace(sign.lock_file, file)
+    _given[run_id] = sign
 
 
 def bury_dead_runs(instance: DagsterInstance) -> list[str]:
-    """Fails the runs of this host whose process is gone, which would otherwise hold the warehouse pool for ever."""
-    filters = RunsFilter(statuses=_IN_PROGRESS, tags={_HOST_TAG: socket.gethostname()})
-    dead = [run for run in instance.get_runs(filters) if not _is_alive(run)]
-    for run in dead:
-        instance.report_run_failed(run, "The process of this run is gone: it was killed.")
-        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-    return [run.run_id for run in dead]
+    """Fails the runs whose process is gone, which would otherwise hold the warehouse pool for ever."""
+    buried = []
+    for file in _signs(instance).glob("*.lock"):
+        if _is_locked(file):
+            continue
+        run = instance.get_run_by_id(file.stem)
+        if run and run.status in _IN_PROGRESS:
+            instance.report_run_failed(run, "The process of this run is gone: it was killed.")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            buried.append(run.run_id)
+        file.unlink(missing_ok=True)
+    return buried
 
 
-def _is_alive(run: DagsterRun) -> bool:
-    process = int(run.tags[_PROCESS_TAG])
-    # A restarted container often hands out the same number again; this process has not started a run yet.
-    if process == os.getpid():
-        return False
+def _signs(instance: DagsterInstance) -> Path:
+    return Path(instance.root_directory) / "alive"
+
+
+def _is_locked(file: Path) -> bool:
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
+        with FileLock(file, timeout=0):
+            return False
+    except OSError:
+        # Locked, or another user's: who cannot be asked is not taken for dead.
         return True
-    return True

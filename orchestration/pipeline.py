@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import uuid4
 
 import dagster as dg
 
 from orchestration.definitions import defs
 from orchestration.failures import failures
-from orchestration.instance import bury_dead_runs, open_instance, run_tags
+from orchestration.instance import LOCATION_TAGS, bury_dead_runs, give_sign_of_life, open_instance
 from orchestration.jobs import QUIET, reconcile
 from orchestration.scope import Part
 
@@ -21,24 +22,37 @@ class Finished:
     errors: tuple[str, ...]
 
 
-def execute(*, organizations: Sequence[str] = (), full: bool = False, only: Part | None = None) -> Finished:
+def execute(
+    *,
+    organizations: Sequence[str] = (),
+    full: bool = False,
+    accept_deletions: Sequence[str] = (),
+    only: Part | None = None,
+) -> Finished:
     """Runs the job, or one part of it, in its turn. The run shows in the UI like any other."""
     with open_instance() as instance:
         bury_dead_runs(instance)
+        # From before its beginning: Dagster calls it started before any of its resources is made.
+        run_id = str(uuid4())
+        give_sign_of_life(instance, run_id)
         result = defs.resolve_job_def(reconcile.name).execute_in_process(
             instance=instance,
-            run_config=_run_config(organizations, full, only),
+            run_id=run_id,
+            run_config=_run_config(organizations, full, accept_deletions, only),
             asset_selection=_assets(only),
-            tags=run_tags(),
+            tags=LOCATION_TAGS,
             raise_on_error=False,
         )
     return Finished(result.run_id, result.success, failures(result.all_events))
 
 
-def _run_config(organizations: Sequence[str], full: bool, only: Part | None) -> dict[str, object]:
+def _run_config(
+    organizations: Sequence[str], full: bool, accept_deletions: Sequence[str], only: Part | None
+) -> dict[str, object]:
     if only is Part.TRANSFORM:
         return dict(QUIET)
-    return {**QUIET, "resources": {"options": {"config": {"organizations": list(organizations), "full": full}}}}
+    options = {"organizations": list(organizations), "full": full, "accept_deletions": list(accept_deletions)}
+    return {**QUIET, "resources": {"options": {"config": options}}}
 
 
 def _assets(only: Part | None) -> list[dg.AssetKey] | None:

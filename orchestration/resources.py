@@ -14,7 +14,7 @@ from pydantic import Field
 
 from ingestion.settings import Settings, load_settings
 from orchestration import turn
-from orchestration.instance import tag_run
+from orchestration.instance import give_sign_of_life
 
 
 class RunOptions(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -24,6 +24,8 @@ class RunOptions(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Only these of the configured organizations; none named: all of them."""
     full: bool = False
     """Read everything again, whatever the read plan says."""
+    accept_deletions: list[str] = Field(default=[])
+    """Read these resources (`raise.webhooks`) again and take what is gone as deleted, however much it is."""
     payloads: bool = True
     """Ask for the payloads of webhook deliveries too, each of which costs a request."""
 
@@ -38,8 +40,10 @@ class Turn(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Turn"]:
-        tag_run(context)
+        assert context.instance
+        assert context.run
         assert context.log
+        give_sign_of_life(context.instance, context.run.run_id)
         log = context.log
         with turn.taken(load_settings(), on_wait=lambda: log.info("Another run is in progress: waiting for its end.")):
             yield self

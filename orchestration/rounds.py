@@ -1,6 +1,6 @@
 """One source of all organizations of a run, one after the other: what keeps one from being read stops no other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 from ingestion.errors import TieoutError, WarehouseLocked, WarehouseUnusable
@@ -38,6 +38,7 @@ class Round:
     warn: Callable[[str], None]
     run_id: str
     full: bool = False
+    accept_deletions: Collection[str] = ()
 
     def read(self, scope: Scope) -> dict[str, Read]:
         """Reads every organization, and tells by its slug what came of it. Raises where none could be read.
@@ -77,6 +78,7 @@ class Round:
             self.settings,
             run_id=self.run_id,
             full=self.full,
+            accept_deletions=self.accept_deletions,
             patience=patience,
             progress=listener().reading,
         ) as reading:

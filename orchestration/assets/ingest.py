@@ -134,7 +134,13 @@ def ingest_assets(source: str) -> dg.AssetsDefinition:
             settings = options.settings()
             scope = chosen(settings, context.partition_keys if is_run_of_partitions else options.organizations)
             reads = Round(
-                source, settings, load, context.log.exception, run_id=context.run.run_id, full=options.full
+                source,
+                settings,
+                load,
+                context.log.exception,
+                run_id=context.run.run_id,
+                full=options.full,
+                accept_deletions=options.accept_deletions,
             ).read(scope)
         failed: set[str] = set()
         for key in (spec.key for spec in specs):

@@ -35,6 +35,17 @@ class Threshold(StrEnum):
         return {Threshold.ERROR: ("error",), Threshold.WARN: ("error", "warn"), Threshold.NEVER: ()}[self]
 
 
+def _deletable(names: list[str] | None) -> list[str] | None:
+    """Refuses what is no resource, or one that keeps its rows."""
+    if names:
+        # dlt takes a second to load: not before there is something to look up.
+        from ingestion.sources import DELETABLE
+
+        if unknown := [name for name in names if name not in DELETABLE]:
+            raise typer.BadParameter(f"{unknown[0]!r} is not one of {', '.join(DELETABLE)}.")
+    return names
+
+
 class ExceptionsOpen(TieoutError):
     """The run did its work and found what it was asked to fail on."""
 
@@ -44,6 +55,15 @@ def run(
         list[str] | None, typer.Option(help="Only this organization; several when repeated.")
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Read everything again.")] = False,
+    accept_deletions: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SOURCE.RESOURCE",
+            callback=_deletable,
+            help="Read this resource again and take what is gone as deleted, also more than 20 % of it; several when"
+            " repeated.",
+        ),
+    ] = None,
     only: Annotated[Part | None, typer.Option(help="Only this part of the run.")] = None,
     fail_on: Annotated[
         Threshold,
@@ -56,7 +76,14 @@ def run(
     """Read both APIs, transform, check and publish; then print the summary."""
     settings = load_settings()
     with told_at_the_end(settings, ", ".join(sorted(organization or ())) or None):
-        errors = execute_shown(settings, organizations=organization or (), full=full, only=only, wait=not no_wait)
+        errors = execute_shown(
+            settings,
+            organizations=organization or (),
+            full=full,
+            accept_deletions=accept_deletions or (),
+            only=only,
+            wait=not no_wait,
+        )
     if only is not Part.INGEST:
         show(settings, terminal())
     if errors:
@@ -70,20 +97,27 @@ def execute_shown(
     *,
     organizations: Sequence[str] = (),
     full: bool = False,
+    accept_deletions: Sequence[str] = (),
     only: Part | None = None,
     wait: bool = True,
 ) -> tuple[str, ...]:
     """One run, shown as it goes. Returns what could not be read; raises `RunFailed` when nothing was published."""
     chosen(settings, organizations)
     with turn.taken(settings, wait=wait, on_wait=_say_that_it_waits):
-        return _execute_shown(settings, organizations, full, only)
+        return _execute_shown(settings, organizations, full, accept_deletions, only)
 
 
 def _say_that_it_waits() -> None:
     terminal().print("Another run is in progress: this one waits for its end and then goes (Ctrl-C gives up).")
 
 
-def _execute_shown(settings: Settings, organizations: Sequence[str], full: bool, only: Part | None) -> tuple[str, ...]:
+def _execute_shown(
+    settings: Settings,
+    organizations: Sequence[str],
+    full: bool,
+    accept_deletions: Sequence[str],
+    only: Part | None,
+) -> tuple[str, ...]:
     log = settings.state_path / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.log"
     with chatter_kept_in(log) as console:
         _wait_for_the_dead(settings.warehouse_path)
@@ -91,7 +125,7 @@ def _execute_shown(settings: Settings, organizations: Sequence[str], full: bool,
             # Dagster and dbt take seconds to load: not before there is something to run.
             from orchestration.pipeline import execute
         with watching(console):
-            finished = execute(organizations=organizations, full=full, only=only)
+            finished = execute(organizations=organizations, full=full, accept_deletions=accept_deletions, only=only)
     if not finished.succeeded:
         raise RunFailed(f"{' '.join(finished.errors) or 'The run failed.'} (log: {log})")
     return finished.errors

@@ -144,3 +144,10 @@ def test_the_sensor_is_there_and_on(defs: dg.Definitions) -> None:
     assert isinstance(sensor, dg.SensorDefinition)
     assert (sensor.name, sensor.default_status) == ("alerts", dg.DefaultSensorStatus.RUNNING)
     assert "sensor `alerts`" in RUNBOOK
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("docs/*.md")) + sorted(ROOT.glob("*.md")), ids=lambda file: file.name)
+def test_every_row_of_a_table_stands_under_its_head(file: Path) -> None:
+    """Behind a blank line a row is plain text."""
+    blocks = re.findall(r"(?:^\|.*\n)+", file.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [block.splitlines()[0] for block in blocks if not re.search(r"\A.*\n\|[-|: ]+\n", block)] == []

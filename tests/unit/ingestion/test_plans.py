@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -131,9 +131,23 @@ class Warehouse(PlainWarehouse):
             return connection.execute("from raw.load_audit order by recorded_at").to_arrow_table().to_pylist()
 
 
-def run(api: Api, warehouse: Warehouse, *, full: bool = False, killed_after: int | None = None) -> Reading:
+def run(
+    api: Api,
+    warehouse: Warehouse,
+    *,
+    full: bool = False,
+    accept_deletions: Collection[str] = (),
+    organizations_file: Path | None = None,
+    killed_after: int | None = None,
+) -> Reading:
     """One run; `killed_after` packages it is killed before the next one is committed."""
-    config = Settings(warehouse_path=warehouse.path, tieout_now=api.now, commit_every_rows=8, _env_file=None)  # type: ignore[call-arg]
+    config = Settings(
+        warehouse_path=warehouse.path,
+        tieout_now=api.now,
+        commit_every_rows=8,
+        organizations_file=organizations_file,
+        _env_file=None,  # type: ignore[call-arg]
+    )
     reading = Reading(
         source="raise",
         dataset="raw",
@@ -145,6 +159,7 @@ def run(api: Api, warehouse: Warehouse, *, full: bool = False, killed_after: int
         rows_name="items",
         resources=(THINGS,),
         full=full,
+        accept_deletions=accept_deletions,
     )
     packages = 0
     while reading.begin_package():
@@ -305,6 +320,76 @@ def test_a_mass_deletion_is_not_believed(tmp_path: Path, style: str) -> None:
     outcome = reading.outcomes["things"]
     assert not outcome.is_complete
     assert "8 of 30 things are gone from Raise, more than 20%" in (outcome.error or "")
+    assert "if they were really deleted, tieout run --accept-deletions raise.things accepts that." in outcome.error
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_mass_deletion_that_is_accepted_is_marked_once_and_told(tmp_path: Path, style: str) -> None:
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    run(api, warehouse)
+    for key in range(1, 9):
+        del api.rows[key]
+    outcomes = []
+    for full, accepted in (
+        (True, ()),
+        (True, ["raise.others", "crm_plus.things"]),
+        (False, ["raise.things"]),
+        (True, ()),
+    ):
+        api.now += timedelta(hours=1)
+        outcomes.append(run(api, warehouse, full=full, accept_deletions=accepted).outcomes["things"])
+    assert [(outcome.is_complete, outcome.rows_deleted) for outcome in outcomes] == [
+        (False, 0),
+        (False, 0),
+        (True, 8),
+        (True, 0),
+    ]
+    assert set(warehouse.rows()) == set(api.rows)
+    audit = warehouse.audit()[3]
+    assert (audit["mode"], audit["mode_reason"]) == ("full", "asked for; accepted that 8 of 30 are gone")
+    assert (audit["rows_read"], audit["error"]) == (22, None)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_what_is_accepted_rests_on_one_reading(tmp_path: Path, style: str) -> None:
+    """The sweep that was killed missed rows which are there again."""
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    run(api, warehouse)
+    hidden = {key: api.rows.pop(key) for key in range(1, 9)}
+    api.now += timedelta(hours=1)
+    for row in api.rows.values():
+        row["name"] = "edited"
+    run(api, warehouse, full=True, killed_after=2)
+    api.rows |= hidden
+    api.now += timedelta(hours=1)
+    outcome = run(api, warehouse, accept_deletions=["raise.things"]).outcomes["things"]
+    assert (outcome.is_complete, outcome.rows_deleted, outcome.rows_read) == (True, 0, 30)
+
+
+def test_what_the_api_counts_and_does_not_give_is_never_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
+    run(api, warehouse)
+    for key in range(1, 9):
+        del api.rows[key]
+    answer = api._answer
+    monkeypatch.setattr(api, "_answer", lambda rows, total: answer(rows, total + 8))
+    api.now += timedelta(hours=1)
+    outcome = run(api, warehouse, accept_deletions=["raise.things"]).outcomes["things"]
+    assert "counts 30 things but gave 22" in (outcome.error or "")
+    assert len(warehouse.rows()) == 30
+
+
+def test_the_command_that_accepts_names_one_of_several_organizations(tmp_path: Path) -> None:
+    file = tmp_path / "organizations.toml"
+    file.write_text('[riverside]\nraise_token_name = "RIVERSIDE"\n')
+    api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
+    run(api, warehouse)
+    api.rows.clear()
+    api.now += timedelta(hours=1)
+    outcome = run(api, warehouse, full=True, organizations_file=file).outcomes["things"]
+    assert "tieout run --organization riverside --accept-deletions raise.things accepts" in (outcome.error or "")
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -5,9 +5,13 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import duckdb
 import pytest
+
+from orchestration.resources import RunOptions
 
 COMMANDS = [
     "run",
@@ -87,6 +91,8 @@ def test_what_only_reads_or_helps_loads_no_heavy_tools(tmp_path: Path, arguments
     [
         (["nonsense"], 2, "nonsense"),
         (["run", "--only", "half"], 2, "--only"),
+        (["run", "--accept-deletions", "raise.webhook"], 2, "'raise.webhook' is not one of raise.webhooks, "),
+        (["run", "--accept-deletions", "raise.webhook_logs"], 2, ", crm_plus.gifts. See --help."),
         (["sandbox", "--faults", "bad_luck"], 2, "bad_luck"),
         (["run"], 2, "RAISE_API_TOKEN"),
         (["doctor", "--fix"], 2, "--fix"),
@@ -110,6 +116,26 @@ def test_an_unknown_organization_is_a_wrong_setting(tieout) -> None:
     assert answer.returncode == 2
     assert "elsewhere" in answer.stderr
     assert "default" in answer.stderr
+
+
+def test_what_the_command_is_told_reaches_the_job(tieout, monkeypatch: pytest.MonkeyPatch) -> None:
+    from orchestration import pipeline
+
+    asked: list[Any] = []
+
+    class Job:
+        def execute_in_process(self, *, run_config: Any, run_id: str, instance: Any, **_: Any) -> Any:
+            # A run that is killed before its first resource is made is buried too.
+            assert (Path(instance.root_directory) / "alive" / f"{run_id}.lock").exists()
+            asked.append(run_config["resources"]["options"]["config"])
+            return SimpleNamespace(run_id="", success=True, all_events=())
+
+    monkeypatch.setattr(pipeline.defs, "resolve_job_def", lambda _: Job())
+    accepted = ["--accept-deletions", "raise.webhooks", "--accept-deletions", "crm_plus.gifts"]
+    answer = tieout("run", "--only", "ingest", "--full", *accepted, RAISE_API_TOKEN="secret")
+    assert answer.returncode == 0, answer.stderr
+    assert asked == [{"organizations": [], "full": True, "accept_deletions": ["raise.webhooks", "crm_plus.gifts"]}]
+    assert RunOptions(**asked[0])
 
 
 def test_a_locked_warehouse_is_told_before_anything_is_fetched(tmp_path: Path, unused_tcp_port: int) -> None:

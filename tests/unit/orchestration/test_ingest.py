@@ -77,12 +77,15 @@ def materialize(
     instance: dg.DagsterInstance | None = None,
     throttled: Collection[str] = (),
     opened: list[tuple[str, float]] | None = None,
+    told: list[dict[str, Any]] | None = None,
 ) -> dg.ExecuteInProcessResult:
     opened = [] if opened is None else opened
+    told = [] if told is None else told
 
     @contextmanager
-    def open_reading(source: str, organization: Any, *_: Any, patience: Patience, **__: Any) -> Iterator[Reading]:
+    def open_reading(source: str, organization: Any, *_: Any, patience: Patience, **how: Any) -> Iterator[Reading]:
         opened.append((organization.slug, patience.throttle))
+        told.append(how)
         found = outcomes[organization.slug]
         if isinstance(found, Exception):
             raise found
@@ -174,6 +177,14 @@ def test_one_organization_can_be_asked_for(asset: dg.AssetsDefinition, monkeypat
     )
     assert result.success
     assert {e.partition for e in materializations(result)} == {None, "south"}
+
+
+def test_a_reading_is_told_what_the_run_was_told(asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, Any]] = []
+    options = RunOptions(organizations=["south"], full=True, accept_deletions=["raise.gifts"])
+    assert materialize(asset, monkeypatch, {"south": {}}, options, told=told).success
+    (how,) = told
+    assert (how["full"], how["accept_deletions"]) == (True, ["raise.gifts"])
 
 
 def test_what_breaks_one_organization_stops_no_other(
