@@ -306,6 +306,10 @@ class ResourceReading:
         self.outcome.mode = (Mode.INCREMENTAL if to_known_ground else Mode.FULL).value
         self.outcome.mode_reason = "newest first, to known ground" if to_known_ground else "newest first, to the end"
         for page in self._client.pages(self.resource):
+            if to_known_ground and not self._comes_newest_first(page):
+                to_known_ground = False
+                self.outcome.mode = Mode.FULL.value
+                self.outcome.mode_reason = "not newest first, so to the end"
             is_known_ground = bool(page.ids) and self.rows.is_known(page.ids, before=unfinished)
             table = self._read([page])
             if table.num_rows:
@@ -315,6 +319,12 @@ class ResourceReading:
                 break
         self.progress = replace(self.progress, swept_at=began, sweep_started_at=None)
         self.outcome.is_complete = True
+
+    def _comes_newest_first(self, page: Page) -> bool:
+        """Whether this page of a log is in the order that was asked for: servers refuse one, or ignore it."""
+        keys = [key for key in page.ids if key is not None]
+        is_first = not self.rows.rows_read
+        return not keys or (keys[0] >= keys[-1] and (not is_first or max(keys) >= self.rows.highest_before))
 
     def _entries(self, waiting: Waiting) -> Iterator[pa.Table | None]:
         """What entries of a log tell only one by one: the newest that were not asked for yet, within a budget."""

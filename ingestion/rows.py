@@ -105,6 +105,11 @@ class RowReader:
         return self._scalar(f"select count(*) from known where not is_deleted and {_in_range(low, high)}")
 
     @property
+    def highest_before(self) -> int:
+        """The highest key that the warehouse holds; 0 where it holds none."""
+        return self._scalar("select coalesce(max(id), 0) from known")
+
+    @property
     def latest_before(self) -> datetime | None:
         """The largest modification stamp that the warehouse holds."""
         if self._warehouse is None or not self.live or not self._resource.modified:
