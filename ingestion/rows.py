@@ -136,7 +136,11 @@ class RowReader:
         return len(found) == len(set(wanted))
 
     def position_before(self, instant: datetime) -> Position:
-        """Where the rows begin that were made at or after an instant, as far as the warehouse knows."""
+        """Where the rows begin that were made at or after an instant, as far as the warehouse knows.
+
+        Before the lowest key among them, for rows that are imported with old dates get high keys. A row whose date is
+        not known counts as old: a single one could make it the beginning, run after run.
+        """
         if self._warehouse is None or not self.live or not self._resource.created:
             return BEGINNING
         created = self._resource.column(self._resource.created).name
@@ -144,8 +148,15 @@ class RowReader:
         with warehouse.attached(self._connection, self._warehouse):
             row = self._connection.execute(
                 f"""
-                select max("{key}") from warehouse.{self._dataset}.{self._resource.name}
-                where organization = $1 and _deleted_at is null and "{created}" < $2
+                with live as (
+                    select "{key}" as key, "{created}" as created
+                    from warehouse.{self._dataset}.{self._resource.name}
+                    where organization = $1 and _deleted_at is null
+                ),
+                recent as (
+                    select min(key) as first from live where created >= $2
+                )
+                select max(key) from live, recent where (key >= first) is not true
                 """,
                 [self._organization, instant],
             ).fetchone()

@@ -384,6 +384,22 @@ def test_a_record_that_cannot_be_read_is_stepped_over(
     assert resolved == api.now
 
 
+def test_rows_imported_with_old_dates_do_not_hide_the_newest(tmp_path: Path) -> None:
+    api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
+    for _ in range(3):
+        api.now += timedelta(hours=1)
+        api.insert()
+    api.insert()
+    api.rows[34]["createdDate"] = (START - timedelta(days=700)).isoformat()
+    api.now += timedelta(hours=1)
+    run(api, warehouse)
+    api.rows[31]["name"] = "refunded"
+    api.now += timedelta(hours=1)
+    run(api, warehouse)
+    assert warehouse.audit()[-1]["mode"] == "incremental"
+    assert warehouse.rows()[31] == "refunded"
+
+
 def test_the_client_protocol_is_what_the_clients_are() -> None:
     from ingestion.virtuous_crm_plus.client import CrmPlusClient
     from ingestion.virtuous_raise.client import RaiseClient

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from ingestion.columns import Resource, declare
 from ingestion.envelope import page_of
 from ingestion.errors import AnswerNotUnderstood
+from ingestion.pages import BEGINNING, Position
 from ingestion.rows import RowReader
 
 GIFTS = Resource(
@@ -26,6 +29,7 @@ GIFTS = Resource(
         json="projects",
     ),
     secrets=frozenset({"securityToken"}),
+    created="createdDate",
 )
 NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
 GIFT: dict[str, Any] = {
@@ -124,6 +128,36 @@ def test_a_row_without_a_key_goes_to_quarantine(reader: RowReader, key: object) 
     (record,) = reader.unreadable
     assert record.field == ""
     assert json.loads(record.raw_text)["amount"] == 12.5
+
+
+@pytest.mark.parametrize(
+    ("ages", "key"),
+    [
+        ({1: 90, 4: 80, 6: 1, 9: 0}, 4),
+        ({1: 90, 4: 80}, 4),
+        ({6: 1, 9: 0}, None),
+        # Imported with its old date.
+        ({1: 90, 4: 80, 6: 1, 9: 70}, 4),
+        # A date of today on an old row: what is behind it is read too.
+        ({1: 90, 4: 0, 6: 80, 9: 1}, 1),
+        ({1: None, 4: 80, 6: None, 9: 1}, 6),
+    ],
+)
+def test_the_newest_rows_begin_before_the_first_that_is_new_enough(
+    tmp_path: Path, reader: RowReader, ages: dict[int, int | None], key: int | None
+) -> None:
+    days = {id: None if age is None else (NOW - timedelta(days=age)).isoformat() for id, age in ages.items()}
+    body = json.dumps({"items": [{**GIFT, "id": id, "createdDate": day} for id, day in days.items()]})
+    rows = reader.read([page_of("Raise", GIFTS, "items", body)])
+    path = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.register("rows", rows)
+        connection.execute("create schema raw; create table raw.gifts as from rows")
+    later = RowReader(
+        GIFTS, rows="items", organization="riverside", extracted_at=NOW, warehouse_path=path, dataset="raw"
+    )
+    position = later.position_before(NOW - timedelta(days=2))
+    assert position == (BEGINNING if key is None else Position(key, sum(id <= key for id in ages)))
 
 
 def test_a_row_that_comes_twice_is_read_once(reader: RowReader) -> None:
