@@ -410,9 +410,9 @@ class ResourceReading:
 
     def _present(self, gone: list[int]) -> int:
         """How many rows there are, as far as this reading and the ones before it know."""
-        keyless = sum(1 for record in self.rows.unreadable if not record.field)
-        elsewhere = sum(1 for name in self._quarantined if not name.isdecimal() and not self.has_retried(name))
-        return self.rows.live + self.rows.rows_new - self.outcome.rows_deleted - len(gone) + keyless + elsewhere
+        unread = {record.record_id for record in self.rows.unreadable if not record.field}
+        unread |= {name for name in self._quarantined if not name.isdecimal() and not self.has_retried(name)}
+        return self.rows.live + self.rows.rows_new - self.outcome.rows_deleted - len(gone) + len(unread)
 
     def _lacks(self, gone: list[int]) -> bool:
         total = self.outcome.api_total

@@ -14,6 +14,7 @@ from ingestion.columns import Resource, declare
 from ingestion.envelope import page_of
 from ingestion.errors import AnswerNotUnderstood
 from ingestion.pages import BEGINNING, Position
+from ingestion.pii import Veil
 from ingestion.rows import RowReader
 
 GIFTS = Resource(
@@ -130,6 +131,33 @@ def test_a_row_without_a_key_goes_to_quarantine(reader: RowReader, key: object) 
     assert json.loads(record.raw_text)["amount"] == 12.5
 
 
+def test_a_row_without_a_key_has_the_same_name_in_every_run_and_no_other_row_has_it() -> None:
+    def names(*pages: list[dict[str, Any]], veil: Veil | None = None) -> list[str]:
+        reader = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW, veil=veil)
+        read(reader, *pages)
+        return [record.record_id for record in reader.unreadable]
+
+    one, other = {**GIFT, "id": None}, {**GIFT, "id": None, "amount": 7}
+    told = names([GIFT, one], [{**GIFT, "id": 2}, other])
+    assert len(set(told)) == 2
+    assert names([other, one, GIFT], [one]) == told[::-1]
+    assert names([{**one, "securityToken": "new"}]) == told[:1]
+    assert len(names([one, one])) == 2
+    assert names([one], veil=Veil(b"salt")) != told[:1]
+
+
+def test_what_cannot_be_read_is_told_once_however_often_it_comes(reader: RowReader) -> None:
+    odd = {**GIFT, "amount": "a lot"}
+    keyless = {**odd, "id": None}
+    read(reader, [odd], [odd, keyless, {**odd, "id": "2.0"}])
+    read(reader, [{**odd, "id": 2}, keyless, {**odd, "id": 3}])
+    reader.forget([])
+    read(reader, [{**odd, "amount": "a bit"}])
+    told = [(record.record_id, record.field, record.raw_text) for record in reader.unreadable if record.field]
+    assert sorted(told) == [("1", "amount", "a bit"), ("2", "amount", "a lot"), ("3", "amount", "a lot")]
+    assert len(reader.unreadable) == 4
+
+
 @pytest.mark.parametrize(
     ("ages", "key"),
     [
@@ -170,7 +198,8 @@ def test_secrets_are_dropped(reader: RowReader) -> None:
     rows = read(reader, [{**GIFT, "securityToken": "hush"}]) + read(
         reader, [{**GIFT, "id": 2, "securityToken": "hush"}]
     )
-    assert "hush" not in json.dumps(rows, default=str)
+    read(reader, [{**GIFT, "id": None, "securityToken": "hush"}])
+    assert "hush" not in json.dumps([*rows, *reader.unreadable], default=str)
     assert reader.new_fields == frozenset()
 
 
