@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import dlt
 import pyarrow as pa
@@ -29,15 +29,23 @@ def dlt_source(dataset: str, resources: Sequence[Resource], reading: Reading | N
     def source() -> Iterator[DltResource]:
         for resource in resources:
             rows = reading.rows(resource) if reading else ()
-            yield _table(resource.name, (*resource.columns, *BOOKKEEPING), (resource.key_column.name,), rows, reading)
+            columns = (*resource.columns, *BOOKKEEPING)
+            yield _table(resource.name, columns, (resource.key_column.name,), rows, reading, "upsert")
         for name, (columns, key) in operations.TABLES.items():
-            yield _table(name, columns, key, reading.operations(name) if reading else (), reading)
+            rows = reading.operations(name) if reading else ()
+            # Dearer than an upsert, which leaves a key that stands twice as it is: this makes one row of it.
+            yield _table(name, columns, key, rows, reading, "delete-insert")
 
     return source()
 
 
 def _table(
-    name: str, declared: Sequence[Column], key: Sequence[str], rows: Iterable[pa.Table], reading: Reading | None
+    name: str,
+    declared: Sequence[Column],
+    key: Sequence[str],
+    rows: Iterable[pa.Table],
+    reading: Reading | None,
+    strategy: Literal["upsert", "delete-insert"],
 ) -> DltResource:
     columns = (ORGANIZATION, *declared)
 
@@ -50,7 +58,7 @@ def _table(
     made: DltResource = dlt.resource(
         tables(),
         name=name,
-        write_disposition={"disposition": "merge", "strategy": "upsert"},
+        write_disposition={"disposition": "merge", "strategy": strategy},
         primary_key=(ORGANIZATION.name, *key),
         columns=cast(Any, {column.name: column.dlt_hint for column in columns}),
         file_format="parquet",

@@ -6,11 +6,13 @@ a reading that is killed goes on behind its last committed package.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+from operator import itemgetter
 from time import monotonic
 from typing import Any
 
@@ -28,6 +30,7 @@ from ingestion.rows import RowReader
 from ingestion.settings import PiiMode, Settings
 
 _SECONDS_PER_PACKAGE = 600
+_quarantine_key = itemgetter(*operations.TABLES["quarantined_records"][1])
 
 
 @dataclass
@@ -288,7 +291,10 @@ class Reading:
 
     def _quarantine(self) -> Iterable[dict[str, Any]]:
         """What could not be read now, and what could not be read before and now can."""
-        before = {(row["resource"], row["record_id"], row["field"]): row for row in self._before["quarantined_records"]}
+        rows = self._before["quarantined_records"]
+        before = {_quarantine_key(row): row for row in rows}
+        # Earlier loads have left keys that stand twice; what is loaded again stands once.
+        twice = {key for key, count in Counter(map(_quarantine_key, rows)).items() if count > 1}
         for reading in self._finished_here():
             resource, outcome = reading.resource.name, reading.outcome
             still: set[tuple[str, str, str]] = set()
@@ -306,9 +312,12 @@ class Reading:
                     "attempts": (earlier["attempts"] if earlier else 0) + 1,
                 }
             for key, row in before.items():
-                is_open = key[0] == resource and row["resolved_at"] is None
-                if is_open and key not in still and reading.has_retried(row["record_id"]):
+                if row["resource"] != resource or key in still:
+                    continue
+                if row["resolved_at"] is None and reading.has_retried(row["record_id"]):
                     yield {**row, "resolved_at": outcome.started_at}
+                elif key in twice:
+                    yield row
 
     def _drift(self) -> Iterable[dict[str, Any]]:
         before = {(row["resource"], row["field"], row["kind"]): row for row in self._before["schema_drift"]}

@@ -314,6 +314,10 @@ class ResourceReading:
         self.outcome.mode = (Mode.INCREMENTAL if to_known_ground else Mode.FULL).value
         self.outcome.mode_reason = "newest first, to known ground" if to_known_ground else "newest first, to the end"
         for page in self._client.pages(self.resource):
+            if to_known_ground and not self._comes_newest_first(page):
+                to_known_ground = False
+                self.outcome.mode = Mode.FULL.value
+                self.outcome.mode_reason = "not newest first, so to the end"
             is_known_ground = bool(page.ids) and self.rows.is_known(page.ids, before=unfinished)
             table = self._read([page])
             if table.num_rows:
@@ -323,6 +327,12 @@ class ResourceReading:
                 break
         self.progress = replace(self.progress, swept_at=began, sweep_started_at=None)
         self.outcome.is_complete = True
+
+    def _comes_newest_first(self, page: Page) -> bool:
+        """Whether this page of a log is in the order that was asked for: servers refuse one, or ignore it."""
+        keys = [key for key in page.ids if key is not None]
+        is_first = not self.rows.rows_read
+        return not keys or (keys[0] >= keys[-1] and (not is_first or max(keys) >= self.rows.highest_before))
 
     def _entries(self, waiting: Waiting) -> Iterator[pa.Table | None]:
         """What entries of a log tell only one by one: the newest that were not asked for yet, within a budget."""
@@ -369,6 +379,10 @@ class ResourceReading:
             self._met |= self._watched.intersection(page.ids)
             if page.total is not None:
                 self.outcome.api_total = page.total
+            if self.progress.vanished and set(page.ids).intersection(self.progress.vanished):
+                # It came back, or moved, while this reading went on.
+                kept = tuple(key for key in self.progress.vanished if key not in page.ids)
+                self.progress = replace(self.progress, vanished=kept)
         return self.rows.read(batch)
 
     def _note(self, start: Position, end: Position | None, at: datetime) -> None:
@@ -408,9 +422,9 @@ class ResourceReading:
 
     def _present(self, gone: list[int]) -> int:
         """How many rows there are, as far as this reading and the ones before it know."""
-        keyless = sum(1 for record in self.rows.unreadable if not record.field)
-        elsewhere = sum(1 for name in self._quarantined if not name.isdecimal() and not self.has_retried(name))
-        return self.rows.live + self.rows.rows_new - self.outcome.rows_deleted - len(gone) + keyless + elsewhere
+        unread = {record.record_id for record in self.rows.unreadable if not record.field}
+        unread |= {name for name in self._quarantined if not name.isdecimal() and not self.has_retried(name)}
+        return self.rows.live + self.rows.rows_new - self.outcome.rows_deleted - len(gone) + len(unread)
 
     def _lacks(self, gone: list[int]) -> bool:
         total = self.outcome.api_total

@@ -10,7 +10,10 @@ Rows that the warehouse already holds unchanged are left out: dlt gets only what
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,10 +76,10 @@ class RowReader:
         self.rows_read = self.rows_new = self.rows_changed = 0
         self.latest: datetime | None = None
         """The largest modification stamp that was read."""
-        self.unreadable: list[Unreadable] = []
         self.new_fields: frozenset[str] = frozenset()
         self.types: dict[str, set[str]] = {}
         """The fields that came, each with the types of JSON it came as, null apart: of a sample of the rows."""
+        self._unreadable: dict[tuple[str, str], Unreadable] = {}
         self._seen: set[int] = set()
         self._resource = resource
         self._rows = rows
@@ -96,6 +99,11 @@ class RowReader:
         self._connection.close()
 
     @property
+    def unreadable(self) -> list[Unreadable]:
+        """What could not be read, each field and record once, however often it came."""
+        return list(self._unreadable.values())
+
+    @property
     def live(self) -> int:
         """How many rows the warehouse held before, those that are marked as deleted left out."""
         return self._scalar("select count(*) from known where not is_deleted")
@@ -103,6 +111,11 @@ class RowReader:
     def live_in(self, low: int | None, high: int | None) -> int:
         """How many of them have keys above `low` up to `high`."""
         return self._scalar(f"select count(*) from known where not is_deleted and {_in_range(low, high)}")
+
+    @property
+    def highest_before(self) -> int:
+        """The highest key that the warehouse holds; 0 where it holds none."""
+        return self._scalar("select coalesce(max(id), 0) from known")
 
     @property
     def latest_before(self) -> datetime | None:
@@ -131,7 +144,11 @@ class RowReader:
         return len(found) == len(set(wanted))
 
     def position_before(self, instant: datetime) -> Position:
-        """Where the rows begin that were made at or after an instant, as far as the warehouse knows."""
+        """Where the rows begin that were made at or after an instant, as far as the warehouse knows.
+
+        Before the lowest key among them, for rows that are imported with old dates get high keys. A row whose date is
+        not known counts as old: a single one could make it the beginning, run after run.
+        """
         if self._warehouse is None or not self.live or not self._resource.created:
             return BEGINNING
         created = self._resource.column(self._resource.created).name
@@ -139,8 +156,15 @@ class RowReader:
         with warehouse.attached(self._connection, self._warehouse):
             row = self._connection.execute(
                 f"""
-                select max("{key}") from warehouse.{self._dataset}.{self._resource.name}
-                where organization = $1 and _deleted_at is null and "{created}" < $2
+                with live as (
+                    select "{key}" as key, "{created}" as created
+                    from warehouse.{self._dataset}.{self._resource.name}
+                    where organization = $1 and _deleted_at is null
+                ),
+                recent as (
+                    select min(key) as first from live where created >= $2
+                )
+                select max(key) from live, recent where (key >= first) is not true
                 """,
                 [self._organization, instant],
             ).fetchone()
@@ -223,11 +247,11 @@ class RowReader:
         again: dict[str, list[int]] = {"page": [], "place": []}
         for page in pages:
             if page.hole:
-                self.unreadable.append(Unreadable(page.hole.place, "", "", page.hole.error))
+                self._quarantine(Unreadable(page.hole.place, "", "", page.hole.error))
         for number, page in enumerate(page for page in pages if page.ids):
+            if None in page.ids:
+                self._report_keyless(page)
             for place, key in enumerate(page.ids, start=1):
-                if key is None:
-                    self._keyless(page, place)
                 if key is None or key in self._seen:
                     again["page"].append(number)
                     again["place"].append(place)
@@ -269,10 +293,20 @@ class RowReader:
             self.types.setdefault(name, set())
         return _Shape(tuple(envelope), tuple(fields), all(number == count for number in fields.values()))
 
-    def _keyless(self, page: Page, place: int) -> None:
-        row = orjson.loads(page.body)[self._rows][place - 1]
+    def _quarantine(self, record: Unreadable) -> None:
+        self._unreadable[record.record_id, record.field] = record
+
+    def _report_keyless(self, page: Page) -> None:
+        """The rows of a page that have no usable key, each under a name made of what it says: the same in every run."""
         error = f"no usable {self._resource.key}, so the row has no place in its table"
-        self.unreadable.append(Unreadable(f"page row {place}", "", self._shown(orjson.dumps(row).decode()), error))
+        twins: Counter[str] = Counter()
+        for key, row in zip(page.ids, orjson.loads(page.body)[self._rows], strict=True):
+            if key is not None:
+                continue
+            text = orjson.dumps({name: row[name] for name in row if name not in self._resource.secrets}).decode()
+            twins[text] += 1
+            record_id = f"row {self._hash(text)}-{twins[text]} without {self._resource.key}"
+            self._quarantine(Unreadable(record_id, "", self._shown(text), error))
 
     def _select(self, shape: _Shape, *, strict: bool) -> pa.Table:
         declared = {column.wire: column for column in self._resource.columns}
@@ -310,15 +344,7 @@ class RowReader:
 
         table = self._connection.execute(
             f"""
-            with lists as (
-                select page, {function}(body, $envelope)['{self._rows}'] as items from bodies
-            ),
-            raw as (
-                select page, unnest(range(1, len(items) + 1)) as place, unnest(items) as item from lists
-            ),
-            once as (
-                select item from raw anti join again using (page, place)
-            ),
+            with {self._once(function)},
             typed as (
                 select {typed}, {_extra_fields(others)} as extra_fields, item from once
             ),
@@ -356,28 +382,40 @@ class RowReader:
         fresh = fresh.drop_columns(["is_new", "is_fresh", "is_unreadable"])
         return self._veil.table(fresh, self._resource) if self._veil else fresh
 
-    def _report(self, columns: Iterable[Column], function: str, envelope: str) -> None:
+    def _once(self, function: str) -> str:
+        """The part of a query that takes the rows to be read, each once, out of the bodies."""
+        return f"""
+            lists as (
+                select page, {function}(body, $envelope)['{self._rows}'] as items from bodies
+            ),
+            raw as (
+                select page, unnest(range(1, len(items) + 1)) as place, unnest(items) as item from lists
+            ),
+            once as (
+                select item from raw anti join again using (page, place)
+            )"""
+
+    def _report(self, columns: Sequence[Column], function: str, envelope: str) -> None:
         key = self._resource.key_column
-        id_type = "VARCHAR" if key in columns else key.kind.value
         for column in columns:
             rows = self._connection.execute(
                 f"""
-                with raw as (
-                    select unnest({function}(body, $envelope)['{self._rows}']) as item from bodies
-                )
-                select distinct item."{key.wire}"::{id_type}::varchar, item."{column.wire}" from raw
+                with {self._once(function)}
+                select {_expression(key, key in columns, (key,))}::varchar, {_field(column.wire)} from once
                 where {_failure(column, typing_sql.from_text(column.kind, _field(column.wire)))}
                 """,
                 {"envelope": envelope},
             ).fetchall()
-            error = f"not readable as {column.kind.name.lower()}"
-            self.unreadable += [
-                Unreadable(record_id, column.name, self._shown(text), error) for record_id, text in rows
-            ]
+            for record_id, text in rows:
+                error = f"not readable as {column.kind.name.lower()}"
+                self._quarantine(Unreadable(record_id, column.name, self._shown(text), error))
 
     def _shown(self, raw_text: str) -> str | None:
         """What of a text that could not be read goes to quarantine."""
         return self._veil.text(raw_text) if self._veil else raw_text
+
+    def _hash(self, text: str) -> str:
+        return hmac.new(self._veil.salt if self._veil else b"", text.encode(), hashlib.sha256).hexdigest()[:16]
 
 
 def _in_range(low: int | None, high: int | None) -> str:

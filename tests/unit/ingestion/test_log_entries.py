@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import neg
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +48,22 @@ class Log:
     entries: dict[int, tuple[int, Any]] = field(default_factory=dict)
     answers: dict[int, Response] = field(default_factory=dict)
     asked: list[int] = field(default_factory=list)
+    order: Callable[[int], Any] = neg
+    """What the list is sorted by, whatever it is asked for."""
+    refuses_sorting: bool = False
+    cap: int = 1000
+    pages: int = 0
 
     def __post_init__(self) -> None:
         self.server.expect_request("/api/Webhook/log/list").respond_with_handler(self._list)
         self.server.expect_request(re.compile(r"/api/Webhook/\d+/log/\d+")).respond_with_handler(self._single)
 
     def _list(self, request: Request) -> Response:
-        skip, take = int(request.args["Skip"]), int(request.args["Take"])
-        ids = sorted(self.entries, reverse=True)
+        if self.refuses_sorting and "SortBy" in request.args:
+            return Response(status=400)
+        self.pages += 1
+        skip, take = int(request.args["Skip"]), min(int(request.args["Take"]), self.cap)
+        ids = sorted(self.entries, key=self.order)
         rows = [self._row(id) for id in ids[skip : skip + take]]
         return _json({"items": rows, "total": len(ids)})
 
@@ -250,6 +260,40 @@ def test_an_entry_without_its_payload_is_no_empty_payload(log: Log, warehouse: P
     log.answers = {1: _json({"id": 1, "eventType": 10})}
     assert run(log, warehouse).is_complete
     assert payloads(warehouse) == {1: ("withheld", 1, None), 2: ("read", 1, None)}
+
+
+def logged(warehouse: Path) -> int:
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        ((count,),) = connection.execute("select count(*) from raw_raise.webhook_logs").fetchall()
+    return int(count)
+
+
+def test_a_log_is_read_to_known_ground(log: Log, warehouse: Path) -> None:
+    log.cap, log.entries = 3, dict.fromkeys(range(1, 31), (31, "{}"))
+    run(log, warehouse)
+    log.entries |= dict.fromkeys(range(31, 34), (31, "{}"))
+    log.pages = 0
+    run(log, warehouse)
+    assert logged(warehouse) == 33
+    assert log.pages < 5
+
+
+@pytest.mark.parametrize("refuses_sorting", [True, False])
+@pytest.mark.parametrize(
+    ("order", "known"),
+    [(lambda id: id, 3), (lambda id: id, 8), (lambda id: (id > 3, -id), 8)],
+    ids=["oldest first, of one page", "oldest first", "those of an old webhook first"],
+)
+def test_a_log_in_another_order_is_read_to_its_end(
+    log: Log, warehouse: Path, order: Callable[[int], Any], known: int, refuses_sorting: bool
+) -> None:
+    log.order, log.refuses_sorting = order, refuses_sorting
+    log.cap, log.entries = 3, dict.fromkeys(range(1, known + 1), (31, "{}"))
+    run(log, warehouse, most=0)
+    for news in range(known + 1, known + 4):
+        log.entries[news] = (31, "{}")
+        run(log, warehouse, most=0)
+        assert logged(warehouse) == news
 
 
 def test_no_budget_asks_for_nothing(log: Log, warehouse: Path) -> None:

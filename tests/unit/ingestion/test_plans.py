@@ -469,6 +469,86 @@ def test_a_record_that_cannot_be_read_is_stepped_over(
     assert resolved == api.now
 
 
+def quarantine(warehouse: Warehouse) -> list[tuple[Any, ...]]:
+    return warehouse.query("select record_id, field, attempts, resolved_at from raw.quarantined_records order by all")
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_value_that_cannot_be_read_stands_once_in_quarantine(tmp_path: Path, style: str) -> None:
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    # Anchors come twice, and what changed lately in a slice and again.
+    for row in api.rows.values():
+        row |= {"createdDate": "soon", "modifiedDate": api.now.isoformat()}
+    run(api, warehouse)
+    for _ in range(2):
+        api.now += timedelta(hours=1)
+        api.insert()
+        run(api, warehouse)
+    assert len({key for key, *_ in quarantine(warehouse)}) == len(quarantine(warehouse)) == 30
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_what_stands_twice_in_quarantine_stands_once_after_the_next_run(tmp_path: Path, is_open: bool) -> None:
+    api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
+    readable = api.rows[5]["modifiedDate"]
+    api.rows[5]["modifiedDate"] = "soon"
+    run(api, warehouse)
+    if not is_open:
+        api.rows[5]["modifiedDate"] = readable
+        run(api, warehouse, full=True)
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.execute("insert into raw.quarantined_records from raw.quarantined_records")
+    api.now += timedelta(hours=1)
+    run(api, warehouse, full=True)
+    ((*_, resolved),) = quarantine(warehouse)
+    assert (resolved is None) == is_open
+
+
+def test_a_row_without_a_key_is_known_again_and_resolved_when_it_has_one(tmp_path: Path) -> None:
+    api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
+    api.rows[3]["id"] = api.rows[23]["id"] = None
+    for attempts in (1, 2):
+        assert run(api, warehouse, full=True).outcomes["things"].is_complete
+        assert [attempt for _, _, attempt, _ in quarantine(warehouse)] == [attempts] * 2
+        # So they stand in other places the next time.
+        api.delete(0)
+        api.now += timedelta(hours=1)
+    api.rows[23]["id"] = 23
+    run(api, warehouse, full=True)
+    assert sorted(resolved is None for *_, resolved in quarantine(warehouse)) == [False, True]
+    assert 23 in warehouse.rows()
+
+
+def test_a_row_without_a_key_that_comes_again_does_not_stand_for_one_that_is_missing(tmp_path: Path) -> None:
+    api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
+    for _ in range(3):
+        api.now += timedelta(minutes=1)
+        api.insert()
+    api.rows[32]["id"] = None
+    hidden = api.rows.pop(10)
+    run(api, warehouse)
+    api.rows[10] = hidden
+    api.now += timedelta(hours=1)
+    run(api, warehouse)
+    assert 10 in warehouse.rows()
+
+
+def test_rows_imported_with_old_dates_do_not_hide_the_newest(tmp_path: Path) -> None:
+    api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
+    for _ in range(3):
+        api.now += timedelta(hours=1)
+        api.insert()
+    api.insert()
+    api.rows[34]["createdDate"] = (START - timedelta(days=700)).isoformat()
+    api.now += timedelta(hours=1)
+    run(api, warehouse)
+    api.rows[31]["name"] = "refunded"
+    api.now += timedelta(hours=1)
+    run(api, warehouse)
+    assert warehouse.audit()[-1]["mode"] == "incremental"
+    assert warehouse.rows()[31] == "refunded"
+
+
 def test_the_client_protocol_is_what_the_clients_are() -> None:
     from ingestion.virtuous_crm_plus.client import CrmPlusClient
     from ingestion.virtuous_raise.client import RaiseClient

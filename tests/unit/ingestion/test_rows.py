@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from ingestion.columns import Resource, declare
 from ingestion.envelope import page_of
 from ingestion.errors import AnswerNotUnderstood
+from ingestion.pages import BEGINNING, Position
+from ingestion.pii import Veil
 from ingestion.rows import RowReader
 
 GIFTS = Resource(
@@ -26,6 +30,7 @@ GIFTS = Resource(
         json="projects",
     ),
     secrets=frozenset({"securityToken"}),
+    created="createdDate",
 )
 NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
 GIFT: dict[str, Any] = {
@@ -126,6 +131,63 @@ def test_a_row_without_a_key_goes_to_quarantine(reader: RowReader, key: object) 
     assert json.loads(record.raw_text)["amount"] == 12.5
 
 
+def test_a_row_without_a_key_has_the_same_name_in_every_run_and_no_other_row_has_it() -> None:
+    def names(*pages: list[dict[str, Any]], veil: Veil | None = None) -> list[str]:
+        reader = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW, veil=veil)
+        read(reader, *pages)
+        return [record.record_id for record in reader.unreadable]
+
+    one, other = {**GIFT, "id": None}, {**GIFT, "id": None, "amount": 7}
+    told = names([GIFT, one], [{**GIFT, "id": 2}, other])
+    assert len(set(told)) == 2
+    assert names([other, one, GIFT], [one]) == told[::-1]
+    assert names([{**one, "securityToken": "new"}]) == told[:1]
+    assert len(names([one, one])) == 2
+    assert names([one], veil=Veil(b"salt")) != told[:1]
+
+
+def test_what_cannot_be_read_is_told_once_however_often_it_comes(reader: RowReader) -> None:
+    odd = {**GIFT, "amount": "a lot"}
+    keyless = {**odd, "id": None}
+    read(reader, [odd], [odd, keyless, {**odd, "id": "2.0"}])
+    read(reader, [{**odd, "id": 2}, keyless, {**odd, "id": 3}])
+    reader.forget([])
+    read(reader, [{**odd, "amount": "a bit"}])
+    told = [(record.record_id, record.field, record.raw_text) for record in reader.unreadable if record.field]
+    assert sorted(told) == [("1", "amount", "a bit"), ("2", "amount", "a lot"), ("3", "amount", "a lot")]
+    assert len(reader.unreadable) == 4
+
+
+@pytest.mark.parametrize(
+    ("ages", "key"),
+    [
+        ({1: 90, 4: 80, 6: 1, 9: 0}, 4),
+        ({1: 90, 4: 80}, 4),
+        ({6: 1, 9: 0}, None),
+        # Imported with its old date.
+        ({1: 90, 4: 80, 6: 1, 9: 70}, 4),
+        # A date of today on an old row: what is behind it is read too.
+        ({1: 90, 4: 0, 6: 80, 9: 1}, 1),
+        ({1: None, 4: 80, 6: None, 9: 1}, 6),
+    ],
+)
+def test_the_newest_rows_begin_before_the_first_that_is_new_enough(
+    tmp_path: Path, reader: RowReader, ages: dict[int, int | None], key: int | None
+) -> None:
+    days = {id: None if age is None else (NOW - timedelta(days=age)).isoformat() for id, age in ages.items()}
+    body = json.dumps({"items": [{**GIFT, "id": id, "createdDate": day} for id, day in days.items()]})
+    rows = reader.read([page_of("Raise", GIFTS, "items", body)])
+    path = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.register("rows", rows)
+        connection.execute("create schema raw; create table raw.gifts as from rows")
+    later = RowReader(
+        GIFTS, rows="items", organization="riverside", extracted_at=NOW, warehouse_path=path, dataset="raw"
+    )
+    position = later.position_before(NOW - timedelta(days=2))
+    assert position == (BEGINNING if key is None else Position(key, sum(id <= key for id in ages)))
+
+
 def test_a_row_that_comes_twice_is_read_once(reader: RowReader) -> None:
     assert len(read(reader, [GIFT, {**GIFT, "id": 2}], [{**GIFT, "id": 2}, {**GIFT, "id": 3}])) == 3
     assert read(reader, [{**GIFT, "id": 3}]) == []
@@ -136,7 +198,8 @@ def test_secrets_are_dropped(reader: RowReader) -> None:
     rows = read(reader, [{**GIFT, "securityToken": "hush"}]) + read(
         reader, [{**GIFT, "id": 2, "securityToken": "hush"}]
     )
-    assert "hush" not in json.dumps(rows, default=str)
+    read(reader, [{**GIFT, "id": None, "securityToken": "hush"}])
+    assert "hush" not in json.dumps([*rows, *reader.unreadable], default=str)
     assert reader.new_fields == frozenset()
 
 
