@@ -379,10 +379,9 @@ class ResourceReading:
             self._met |= self._watched.intersection(page.ids)
             if page.total is not None:
                 self.outcome.api_total = page.total
-            if self.progress.vanished and set(page.ids).intersection(self.progress.vanished):
-                # It came back, or moved, while this reading went on.
-                kept = tuple(key for key in self.progress.vanished if key not in page.ids)
-                self.progress = replace(self.progress, vanished=kept)
+            if came_back := set(page.ids).intersection(self.progress.vanished):
+                still = tuple(key for key in self.progress.vanished if key not in came_back)
+                self.progress = replace(self.progress, vanished=still)
         return self.rows.read(batch)
 
     def _note(self, start: Position, end: Position | None, at: datetime) -> None:

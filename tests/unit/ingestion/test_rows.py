@@ -105,6 +105,18 @@ def test_a_missing_field_is_null_and_an_unknown_one_is_kept(reader: RowReader) -
     assert reader.new_fields == {"isMatched", "theirs", "it's"}
 
 
+def test_a_field_that_comes_with_few_rows_is_not_lost(reader: RowReader) -> None:
+    """Neither a declared one nor an unknown one, on a page or in a batch that is not the first."""
+    usual = {name: value for name, value in GIFT.items() if name != "crmKey"}
+    rare = {"crmKey": "5", "utmSource": "newsletter"}
+    in_batch = read(reader, [usual | {"id": 1}], [usual | {"id": 2}, usual | {"id": 3} | rare])
+    later = read(reader, [usual | {"id": 4}], [usual | {"id": 5} | rare])
+    found = {row["id"]: (row["crm_key"], row["extra_fields"]) for row in (*in_batch, *later)}
+    extra = '{"utmSource":"newsletter"}'
+    assert found == {1: (None, None), 2: (None, None), 3: ("5", extra), 4: (None, None), 5: ("5", extra)}
+    assert reader.new_fields == {"utmSource"}
+
+
 def test_extra_fields_do_not_depend_on_the_rows_around(reader: RowReader) -> None:
     (before,) = read(reader, [{**GIFT, "x": None}])
     other = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW)
