@@ -111,6 +111,8 @@ class Oracle:
         self.raise_schedules = {row["id"]: row for row in organization.of("raise", "recurring_gifts")}
         self.contacts = {row["id"]: row for row in organization.of("crm_plus", "contacts")}
         self.crm_gifts = {row["id"]: row for row in self._there("gifts")}
+        self.unsigned = {id for id, row in self.crm_gifts.items() if self._takes_away_without_a_sign(row)}
+        self.crm_gifts |= {id: (row := self.crm_gifts[id]) | {"amount": -row["amount"]} for id in self.unsigned}
         self.crm_schedules = {row["id"]: row for row in self._there("recurring_gifts")}
 
     def _there(self, resource: str) -> Iterator[Row]:
@@ -482,6 +484,11 @@ class Oracle:
 
     # --- §4.2: gifts -----------------------------------------------------------------------------------------------
 
+    def _takes_away_without_a_sign(self, gift: Row) -> bool:
+        named = self.crm_gifts.get(gift.get("reversed_gift_id"))
+        takes_back = named is not None and self.is_reversing(named)
+        return self.is_reversing(gift) and (gift.get("amount") or 0) > 0 and not takes_back
+
     @staticmethod
     def is_reversing(gift: Row) -> bool:
         return folded(gift.get("gift_type")) == "reversing transaction" or (gift.get("amount") or 0) < 0
@@ -663,15 +670,15 @@ class Oracle:
         return Decimal(1) if same else crm_gift.get("exchange_rate") or Decimal(0)
 
     def _crm_costs(self, crm_gifts: list[Row], *, base: bool) -> Decimal:
-        return sum(
-            (
-                Decimal(str(d["amountDesignated"])) * (self._rate(g) if base else 1)
-                for g in crm_gifts
-                for d in json.loads(g.get("gift_designations") or "[]")
+        total = Decimal(0)
+        for gift in crm_gifts:
+            costs = sum(
+                Decimal(str(d["amountDesignated"]))
+                for d in json.loads(gift.get("gift_designations") or "[]")
                 if folded(d["projectCode"]) == "creditcardcosts"
-            ),
-            Decimal(0),
-        )
+            )
+            total += (-abs(costs) if gift["id"] in self.unsigned else costs) * (self._rate(gift) if base else 1)
+        return total
 
     def gifts(self) -> dict[tuple[int | None, int | None], Row]:
         rows: dict[tuple[int | None, int | None], Row] = {}
@@ -734,6 +741,9 @@ class Oracle:
                 return "not_assessable"
             unreadable = self.quarantined("crm_plus", "gifts")
             if unreadable & {g["id"] for g in crm_gifts}:
+                return "not_assessable"
+            # What Raise says nothing about is neither settled nor anything else.
+            if not folded(gift.get("status_text")):
                 return "not_assessable"
             group = self.group(gift)
             if not crm_gifts:

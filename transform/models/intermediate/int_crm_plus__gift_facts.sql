@@ -99,11 +99,12 @@ keyed_gifts as (
 
 {% endif -%}
 -- few gifts have such a part: the nested designations of the others are not parsed
-cost_designations as (
+unsigned_costs as (
     select
         organization,
         gift_id,
-        sign * list_sum(
+        sign,
+        list_sum(
             list_transform(
                 list_filter(
                     from_json(gift_designations, '[{"projectCode": "VARCHAR", "amountDesignated": "DECIMAL(18,2)"}]'),
@@ -111,9 +112,17 @@ cost_designations as (
                 ),
                 lambda x: x.amountdesignated
             )
-        ) as designated_costs
+        ) as costs
     from signed_gifts
     where contains(lower(cast(gift_designations as varchar)), 'creditcardcosts')
+),
+
+cost_designations as (
+    select
+        organization,
+        gift_id,
+        case when sign < 0 then -abs(costs) else costs end as signed_costs
+    from unsigned_costs
 )
 
 select
@@ -138,10 +147,10 @@ select
         when keyed_gifts.currency = keyed_gifts.base_currency then cast(keyed_gifts.amount as decimal(28, 10))
         else cast(keyed_gifts.amount * keyed_gifts.exchange_rate as decimal(28, 10))
     end as base_amount,
-    coalesce(cost_designations.designated_costs, 0) as designated_costs,
+    coalesce(cost_designations.signed_costs, 0) as designated_costs,
     coalesce(
         cast(
-            cost_designations.designated_costs
+            cost_designations.signed_costs
             * case when keyed_gifts.currency = keyed_gifts.base_currency then 1 else keyed_gifts.exchange_rate end
             as decimal(28, 10)
         ),

@@ -352,6 +352,7 @@ conditions as (
             and status_group = 'settled'
             and coalesce(is_expected, true)
         ) as is_counterpart_unreadable,
+        status_group = 'unknown' as is_status_unknown,
         has_match
         and not is_crm_plus_only
         and (compared_amount is null or compared_net is null) as is_incomparable,
@@ -431,6 +432,7 @@ judged as (
             when runs_no_crm_plus then 'not_applicable'
             when is_read_incomplete_or_stale then 'not_assessable'
             when is_counterpart_unreadable then 'not_assessable'
+            when is_status_unknown then 'not_assessable'
             when is_incomparable then 'not_assessable'
             when is_difference_too_new then 'not_assessable'
             when is_contact_read_too_old then 'not_assessable'
@@ -533,6 +535,8 @@ select
                     then explained.crm_gifts_text || ': one is in quarantine, so that its present state could not be read.'
                 when explained.is_counterpart_unreadable
                     then 'No CRM+ gift was found, and a CRM+ gift that may be this one is in quarantine.'
+                when explained.is_status_unknown
+                    then 'Raise does not say what became of the gift: it came without the text of its status.'
                 when explained.is_incomparable
                     then
                         'Raise has '

@@ -12,7 +12,8 @@ select
     case
         when {{ is_in_setting('status_text', 'settled_gift_statuses') }} then 'settled'
         when {{ is_in_setting('status_text', 'reversed_gift_statuses') }} then 'reversed'
-        else 'other'
+        when {{ clean_text('status_text') }} is not null then 'other'
+        else 'unknown'
     end as status_group,
     gateway,
     authorization_number,
