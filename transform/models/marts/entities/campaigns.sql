@@ -38,17 +38,6 @@ link_urls as (
         ) as crm_url
     from campaigns
     where json_type(crm_key_urls) = 'OBJECT'
-),
-
-current_windows as (
-    select
-        organization,
-        campaign_id,
-        can_sync,
-        valid_from,
-        evidence
-    from {{ ref('campaign_sync_windows') }}
-    where valid_to is null
 )
 
 select
@@ -67,8 +56,8 @@ select
     campaigns.total_visitors as visitor_count,
     campaigns.average_gift_amount,
     campaigns.can_sync,
-    current_windows.valid_from as can_sync_since,
-    current_windows.evidence as can_sync_evidence,
+    sync_states.can_sync_since,
+    sync_states.evidence as can_sync_evidence,
     {{ clean_text('campaigns.crm_key') }} as crm_key,
     case when organizations.runs_crm_plus then crm_campaigns.campaign_id end as crm_id,
     case
@@ -90,7 +79,7 @@ left join link_urls
     on
         campaigns.organization = link_urls.organization
         and campaigns.campaign_id = link_urls.campaign_id
-left join current_windows
+left join {{ ref('int_raise__campaign_sync_states') }} as sync_states
     on
-        campaigns.organization = current_windows.organization
-        and campaigns.campaign_id = current_windows.campaign_id
+        campaigns.organization = sync_states.organization
+        and campaigns.campaign_id = sync_states.campaign_id

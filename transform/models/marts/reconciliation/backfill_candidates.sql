@@ -10,17 +10,17 @@ with live_campaigns as (
 -- the last known state of a campaign that is gone says nothing
 syncing_campaigns as (
     select
-        windows.organization,
-        windows.campaign_id,
-        windows.campaign_name,
-        windows.valid_from,
-        windows.evidence
-    from {{ ref('campaign_sync_windows') }} as windows
+        states.organization,
+        states.campaign_id,
+        states.campaign_name,
+        states.can_sync_since,
+        states.evidence
+    from {{ ref('int_raise__campaign_sync_states') }} as states
     semi join live_campaigns
         on
-            windows.organization = live_campaigns.organization
-            and windows.campaign_id = live_campaigns.campaign_id
-    where windows.valid_to is null and windows.can_sync
+            states.organization = live_campaigns.organization
+            and states.campaign_id = live_campaigns.campaign_id
+    where states.can_sync
 ),
 
 held_back_gifts as (
@@ -42,7 +42,7 @@ candidates as (
         giving_records.created_at,
         syncing_campaigns.campaign_id,
         syncing_campaigns.campaign_name,
-        syncing_campaigns.valid_from,
+        syncing_campaigns.can_sync_since,
         syncing_campaigns.evidence
     from held_back_gifts as gifts
     inner join {{ ref('int_raise__giving_records') }} as giving_records
@@ -79,7 +79,7 @@ select
     candidates.created_at,
     candidates.campaign_id,
     candidates.campaign_name as campaign,
-    candidates.valid_from as syncs_again_since,
+    candidates.can_sync_since as syncs_again_since,
     candidates.evidence
 from candidates
 left join {{ ref('stg_raise__donors') }} as donors
