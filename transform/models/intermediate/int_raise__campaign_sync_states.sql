@@ -8,8 +8,11 @@ with window_changes as (
         valid_from,
         valid_to,
         evidence,
-        row_number() over time_line = 1
-        or can_sync is distinct from lag(can_sync) over time_line as is_switch
+        coalesce(
+            can_sync is distinct from lag(can_sync) over time_line
+            or row_number() over time_line = 1,
+            true
+        ) as is_switch
     from {{ ref('campaign_sync_windows') }}
     window time_line as (partition by organization, campaign_id order by valid_from asc nulls first)
 )

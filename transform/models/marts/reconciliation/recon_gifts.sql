@@ -417,6 +417,9 @@ differences as (
             or is_contact_mismatch
             or is_date_mismatch
         ) as is_difference_too_new,
+        -- what is missing in the match, a reversal or a part, may be what nobody could read
+        coalesce(may_be_unreadable_in_crm_plus, false)
+        and (is_refund_not_reversed or is_amount_mismatch) as is_missing_part_unreadable,
         is_contact_mismatch and not is_assessable as is_contact_read_too_old,
         is_refund_not_reversed and not is_key_trusted and has_unexplained_gifts as is_reversal_unknown
     from conditions
@@ -435,6 +438,7 @@ judged as (
             when is_status_unknown then 'not_assessable'
             when is_incomparable then 'not_assessable'
             when is_difference_too_new then 'not_assessable'
+            when is_missing_part_unreadable then 'not_assessable'
             when is_contact_read_too_old then 'not_assessable'
             when is_expectation_unknown then 'not_assessable'
             when is_key_needed then 'not_assessable'
@@ -549,6 +553,11 @@ select
                         'The two sides differ, but one of them changed after the other was read; Raise gifts were read at '
                         || {{ instant_text('explained.raise_gift_read_at') }} || ', CRM+ gifts at '
                         || {{ instant_text('explained.crm_gifts_read_at') }} || '.'
+                when explained.is_missing_part_unreadable
+                    then
+                        explained.crm_gifts_text || explained.match_text || ' net '
+                        || explained.compared_net || explained.currency_text || ' instead of ' || explained.expected_net
+                        || ', and a CRM+ gift that may be the rest is in quarantine: it could not be read.'
                 when explained.is_contact_read_too_old
                     then 'The gift seems to sit on another contact, but: ' || explained.not_assessable_reason
                 when explained.is_expectation_unknown
