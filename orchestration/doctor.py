@@ -38,7 +38,7 @@ from ingestion.settings import (
 from orchestration import turn
 from orchestration.alerts.channels import AlertNotSent, channels
 from orchestration.home import VARIABLE, home
-from orchestration.published import NothingPublished, reading
+from orchestration.published import NothingPublished, link_keys, reading
 
 _PREFIXES = ("ALERT_", "RAISE_", "CRM_PLUS_", "TIEOUT_", "WAREHOUSE_", "PUBLISHED_", "ORGANIZATION")
 _TEST_ALERT = "tieout: a test alert"
@@ -199,9 +199,13 @@ def _published(path: Path) -> Iterator[Finding]:
         yield Finding(Verdict.OK, "published file", f"{path}, made by the first run")
     else:
         try:
-            with reading(path):
+            with reading(path) as connection:
                 made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                keys = link_keys(connection)
             yield Finding(Verdict.OK, "published file", f"{path}, of {made:%Y-%m-%d %H:%M} UTC")
+            for organization, key in keys.items():
+                said = (text for text in (key.note, key.suggestion) if text)
+                yield from (Finding(Verdict.NOTE, f"{organization} gifts", text) for text in said)
         except NothingPublished as error:
             yield Finding(Verdict.NOTE, "published file", str(error))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,16 @@ from ingestion.errors import TieoutError
 
 WORST_FIRST = "coalesce(list_position(['error', 'warn', 'info'], severity), 4)"
 """How severities are ordered."""
+
+
+@dataclass(frozen=True)
+class LinkKey:
+    """What is said of the field by which CRM+ gifts point back at Raise."""
+
+    note: str | None
+    """That it counts as unknown."""
+    suggestion: str | None
+    """Another field that explains more."""
 
 
 class NothingPublished(TieoutError):
@@ -36,3 +47,23 @@ def reading(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def rows(connection: duckdb.DuckDBPyConnection, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
     """All rows of a query."""
     return connection.execute(query, parameters).fetchall()
+
+
+def link_keys(connection: duckdb.DuckDBPyConnection) -> dict[str, LinkKey]:
+    """By organization, where there is something to say."""
+    found = rows(
+        connection,
+        """
+        WITH notes AS (
+            SELECT organization, any_value(note) AS note
+            FROM marts.recon_summary WHERE entity = 'gift' AND note IS NOT NULL GROUP BY organization
+        ),
+        suggestions AS (
+            SELECT organization, arg_min(suggestion, (-agreeing_records, suggestion)) AS suggestion
+            FROM marts.link_key_discovery WHERE suggested GROUP BY organization
+        )
+        SELECT organization, note, suggestion
+        FROM notes FULL JOIN suggestions USING (organization) ORDER BY organization
+        """,
+    )
+    return {organization: LinkKey(note, suggestion) for organization, note, suggestion in found}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.published import WORST_FIRST, reading, rows
+from orchestration.published import WORST_FIRST, LinkKey, link_keys, reading, rows
 
 _TOP_CAUSES = 5
 
@@ -124,13 +124,15 @@ class Summary:
     days: Days
     backfill: Backfill
     suggestion: str | None
+    link_key_note: str | None
 
 
 def summaries(published: Path) -> list[Summary]:
     """One per organization."""
     with reading(published) as connection:
         organizations = rows(connection, "SELECT DISTINCT organization FROM marts.load_audit ORDER BY organization")
-        return [_summary(connection, organization) for (organization,) in organizations]
+        keys = link_keys(connection)
+        return [_summary(connection, organization, keys.get(organization)) for (organization,) in organizations]
 
 
 def seed_problems(published: Path) -> list[str]:
@@ -140,7 +142,7 @@ def seed_problems(published: Path) -> list[str]:
         return [f"{file}, line {line}, is left out: {problem}" for file, line, problem in found]
 
 
-def _summary(connection: duckdb.DuckDBPyConnection, organization: str) -> Summary:
+def _summary(connection: duckdb.DuckDBPyConnection, organization: str, link_key: LinkKey | None) -> Summary:
     statuses = rows(
         connection,
         """
@@ -217,17 +219,6 @@ def _summary(connection: duckdb.DuckDBPyConnection, organization: str) -> Summar
         """,
         organization=organization,
     )
-    suggestion = rows(
-        connection,
-        """
-        SELECT suggestion
-        FROM marts.link_key_discovery
-        WHERE organization = $organization AND suggested
-        ORDER BY agreeing_records DESC, suggestion
-        LIMIT 1
-        """,
-        organization=organization,
-    )
     reads = rows(
         connection,
         """
@@ -260,5 +251,6 @@ def _summary(connection: duckdb.DuckDBPyConnection, organization: str) -> Summar
         tuple(EventType(*event_type) for event_type in event_types),
         Days(compared, unbalanced, latest_unbalanced, tuple(Money(*money) for money in unexplained)),
         Backfill(sum(gifts for gifts, *_ in backfill), tuple(Money(*money) for _, *money in backfill)),
-        suggestion[0][0] if suggestion else None,
+        link_key.suggestion if link_key else None,
+        link_key.note if link_key else None,
     )

@@ -58,7 +58,7 @@ def _show(found: Summary, console: Console) -> None:
         console.print(_exceptions(found.exceptions))
     if found.causes:
         console.print(_causes(found.causes))
-    for line in (*_days(found.days), *_backfill(found.backfill), *_suggestion(found.suggestion)):
+    for line in (*_days(found.days), *_backfill(found.backfill), *_link_key(found)):
         console.print()
         console.print(line)
     for line in (*_reads(found.reads), _event_types(found.event_types)):
@@ -128,9 +128,8 @@ def _backfill(backfill: Backfill) -> Iterator[Text]:
         )
 
 
-def _suggestion(suggestion: str | None) -> Iterator[Text]:
-    if suggestion:
-        yield Text(suggestion)
+def _link_key(found: Summary) -> Iterator[Text]:
+    yield from (Text(said) for said in (found.link_key_note, found.suggestion) if said)
 
 
 def _sums(sums: Iterable[Money]) -> str:

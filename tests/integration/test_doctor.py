@@ -216,6 +216,21 @@ def run_in_progress(place: Place) -> None:
     )
 
 
+def unknown_link_key(place: Place) -> None:
+    published = place.folder / "published/tieout.duckdb"
+    published.parent.mkdir()
+    with duckdb.connect(str(published)) as connection:
+        connection.execute("""
+            create schema marts;
+            create table marts.recon_summary as
+                select 'default' as organization, 'gift' as entity,
+                    'Only 3 of 64 CRM+ gifts that come from Raise find their Raise gift by the transaction id.' as note;
+            create table marts.link_key_discovery as
+                select 'default' as organization, true as suggested, 9 as agreeing_records,
+                    'The transaction ids of CRM+ gifts look like the Raise donationId. To match by it, add it.' as suggestion
+        """)
+
+
 def full_disk(place: Place) -> None:
     usage = shutil.disk_usage(place.folder)._replace(free=12_000_000)
     place.monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
@@ -449,6 +464,8 @@ TABLE: list[tuple[str, Planted, int, str]] = [
         OK,
         "p.duckdb cannot be read",
     ),
+    ("unknown link key", unknown_link_key, OK, "Only 3 of 64 CRM+ gifts that come from Raise"),
+    ("better link key", unknown_link_key, OK, "look like the Raise donationId"),
     ("no home for Dagster", settings(DAGSTER_HOME="/proc/x"), WRONG, "/proc/x of Dagster cannot be written"),
     ("full disk", full_disk, WRONG, "Only 12 MB are free in"),
     # Numbers and words

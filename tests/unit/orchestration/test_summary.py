@@ -28,6 +28,8 @@ CREATE TABLE marts.recon_summary AS SELECT * FROM (VALUES
         TIMESTAMPTZ '2026-03-01 06:00:00+00'),
     ('river', 'donor', 'not_assessable', 'not assessed', 'Not enough was read', NULL, 5, 1, 0, NULL)
 ) AS t(organization, entity, status, status_group, title, severity, records, share, amount, as_of);
+ALTER TABLE marts.recon_summary ADD COLUMN note VARCHAR;
+UPDATE marts.recon_summary SET note = 'Only 3 of 64 find theirs.' WHERE entity = 'gift';
 ALTER TABLE marts.recon_summary ALTER share TYPE DECIMAL(18, 8);
 ALTER TABLE marts.recon_summary ALTER amount TYPE DECIMAL(18, 2);
 CREATE TABLE marts.recon_exceptions AS SELECT * FROM (VALUES
@@ -126,6 +128,7 @@ def test_days_out_of_balance_are_one_line(shown: str) -> None:
 def test_what_can_be_backfilled_and_looked_at_is_told(shown: str) -> None:
     assert "Backfill: 3 gifts (1,002.00 USD, 40.00 EUR)" in " ".join(shown.split())
     assert line_with(shown, "Stripe") == 'Look at "Stripe".'
+    assert line_with(shown, "Only 3") == "Only 3 of 64 find theirs."
     assert "Look at less." not in shown
 
 
@@ -168,6 +171,7 @@ def test_as_json_for_scripts(published: Path, monkeypatch: pytest.MonkeyPatch, c
     (found,) = json.loads(capsys.readouterr().out)
     assert list(found) == [
         "organization", "entities", "exceptions", "causes", "reads", "event_types", "days", "backfill", "suggestion",
+        "link_key_note",
     ]  # fmt: skip
     assert found["days"] == {
         "compared": 3,
