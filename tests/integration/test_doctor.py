@@ -227,7 +227,8 @@ def unknown_link_key(place: Place) -> None:
                     'Only 3 of 64 CRM+ gifts that come from Raise find their Raise gift by the transaction id.' as note;
             create table marts.link_key_discovery as
                 select 'default' as organization, true as suggested, 9 as agreeing_records,
-                    'The transaction ids of CRM+ gifts look like the Raise donationId. To match by it, add it.' as suggestion
+                    'The transaction ids of CRM+ gifts look like the Raise donationId. To match by it, add it.'
+                        as suggestion
         """)
 
 
