@@ -21,6 +21,8 @@ class Ladder:
         self._rungs = [largest, *(rung for rung in (500, 250, 50, 10, 1) if rung < largest)]
         self._rung = 0
         self._holes = 0
+        # So many rows may come before the record on which the last page failed: no larger one is asked for until then.
+        self._suspect = 0
 
     def fetch(self, fetch: Callable[[int], Page], least: int = 1) -> Page:
         """What `fetch`, given a page size, answers; a page with a hole where even the least page cannot be read."""
@@ -28,12 +30,15 @@ class Ladder:
             try:
                 page = fetch(max(self.take, least))
             except (SourceBroken, AnswerNotUnderstood) as error:
+                self._suspect = max(self.take, least)
                 if self.take > least:
                     self._rung += 1
                     continue
                 return self._hole(error)
             self._holes = 0
-            self._rung = max(self._rung - 1, 0)
+            self._suspect -= len(page.ids)
+            if self._suspect <= 0:
+                self._rung = max(self._rung - 1, 0)
             return page
 
     @property
@@ -43,6 +48,7 @@ class Ladder:
 
     def _hole(self, error: SourceError) -> Page:
         self._holes += 1
+        self._suspect = 0
         if self._holes >= _MOST_HOLES_IN_A_ROW:
             raise error
         return Page("", (), None, hole=Hole(str(error)))
