@@ -72,7 +72,7 @@ def _exit_code() -> int:
         say_error(str(error))
         return FAILED
     except _UsageError as error:  # type: ignore[misc]
-        say_error(f"{error.format_message()} See --help.")
+        say_error(f"{error.format_message().rstrip('.')}. See --help.")
         return WRONG_USAGE
     except BrokenPipeError:
         # Whoever was reading, such as `head`, has enough. Python would complain once more when it closes the stream.
