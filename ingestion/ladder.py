@@ -15,7 +15,7 @@ _MOST_HOLES_IN_A_ROW = 3
 
 
 class Ladder:
-    """The page size to ask for: the largest that works here. Not for use by several threads at once."""
+    """The page size to ask for: the largest that works here. `fetch` is not for use by several threads at once."""
 
     def __init__(self, largest: int) -> None:
         self._rungs = [largest, *(rung for rung in (500, 250, 50, 10, 1) if rung < largest)]
@@ -35,16 +35,25 @@ class Ladder:
                     self._rung += 1
                     continue
                 return self._hole(error)
-            self._holes = 0
-            self._suspect -= len(page.ids)
+            self._passed(page)
             if self._suspect <= 0:
                 self._rung = max(self._rung - 1, 0)
             return page
+
+    def fetch_ahead(self, fetch: Callable[[int], Page]) -> Page:
+        """A page of the present size, by any thread: what fails on it is for `fetch` to see to."""
+        page = fetch(self.take)
+        self._passed(page)
+        return page
 
     @property
     def take(self) -> int:
         """The page size that is asked for now."""
         return self._rungs[self._rung]
+
+    def _passed(self, page: Page) -> None:
+        self._holes = 0
+        self._suspect -= len(page.ids)
 
     def _hole(self, error: SourceError) -> Page:
         self._holes += 1

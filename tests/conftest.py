@@ -10,6 +10,7 @@ _COSTLY = ("after_one_run", "defs")
 """Fixtures of a session that take long: the tests that ask for one share a worker, as those of one file do."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test belongs to the tier in whose folder it stands, and to a worker."""
     tests = Path(__file__).parent

@@ -54,7 +54,7 @@ class RaiseClient:
             start,
             # What is read newest first grows at its beginning: pages fetched in advance are soon out of place.
             ahead=0 if resource.newest_first else 2,
-            hasty=lambda skip, _: self._page(resource, skip, ladder.take),
+            hasty=lambda skip, _: ladder.fetch_ahead(lambda take: self._page(resource, skip, take)),
         )
 
     def changes(self, resource: RaiseResource, since: datetime) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from orchestration.alerts.attempts import note_attempt
 from orchestration.alerts.changes import BAD, UNKNOWN, WELL, Seen, Topic, due
 from orchestration.assets.ingest import READ_COMPLETELY
 from orchestration.instance import open_instance
-from tests.unit.orchestration.test_instance import dead_process, started_run
+from tests.unit.orchestration.test_instance import EXECUTES, started_run
 from tests.unit.orchestration.test_labels import MARTS as LABELS
 
 MARTS = """
@@ -255,7 +257,8 @@ def test_the_sensor_tells_of_a_dead_run_and_only_once(
 ) -> None:
     httpserver.expect_request("/hook").respond_with_data("ok")
     monkeypatch.setenv("ALERT_WEBHOOK_URL", httpserver.url_for("/hook"))
-    started_run(instance, dead_process())
+    killed = started_run(instance)
+    subprocess.run([sys.executable, "-c", EXECUTES, killed], stdin=subprocess.DEVNULL, check=True)
     repository = dg.Definitions(sensors=[sensors.alerts]).get_repository_def()
     for _ in range(2):
         with dg.build_sensor_context(instance=instance, repository_def=repository) as context:
