@@ -30,7 +30,7 @@ dev: $(INSTALLED) ## Open the Dagster UI
 	@exec $(BIN)/tieout dev
 
 test: lint ## Lint, types and all tests: what CI runs
-	$(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 soak: $(INSTALLED) ## Read the sandbox through 10,000 faults and look for what was lost
 	$(BIN)/python -m tests.soak
