@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from threading import get_ident
+from threading import Lock, get_ident
 from typing import TypeAlias
 
 import pytest
@@ -22,7 +22,8 @@ def page(ids: Sequence[int], total: int | None) -> Page:
 class Collection:
     """Rows behind an API, of which one changes before each answer as `changes` says.
 
-    `is_sorted`: the answers come in the order of the keys, whatever moves.
+    `is_sorted`: the answers come in the order of the keys, whatever moves. An answer is of one instant, also where
+    several are asked for at once.
     """
 
     def __init__(self, ids: list[int], changes: Sequence[Change] = (), cap: int = 5, *, is_sorted: bool = True) -> None:
@@ -32,6 +33,7 @@ class Collection:
         self.requests = 0
         self._is_sorted = is_sorted
         self._changes = iter(changes)
+        self._answering = Lock()
 
     def _move(self) -> None:
         what, where, to = next(self._changes, ("", 0, 0))
@@ -51,9 +53,10 @@ class Collection:
             self.ids.sort()
 
     def offset(self, skip: int, _: int = 1) -> Page:
-        self.requests += 1
-        self._move()
-        return page(self.ids[skip : skip + self.cap], len(self.ids))
+        with self._answering:
+            self.requests += 1
+            self._move()
+            return page(self.ids[skip : skip + self.cap], len(self.ids))
 
     def above(self, after: int | None, skip: int = 0) -> Page:
         self.requests += 1
