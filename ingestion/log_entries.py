@@ -11,19 +11,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
-import duckdb
 import orjson
 import pyarrow as pa
 
-from ingestion import warehouse
 from ingestion.errors import PermissionRefused, ResourceAbsent, SourceError
 from ingestion.pages import Page
+from ingestion.workbench import Workbench
 
 READ, WITHHELD, ABSENT, REFUSED, FAILED = "read", "withheld", "absent", "refused", "failed"
 
@@ -52,8 +49,7 @@ class Waiting:
         self,
         brought: Sequence[LogEntry],
         *,
-        warehouse_path: Path,
-        dataset: str,
+        bench: Workbench,
         log: str,
         told: str,
         organization: str,
@@ -64,7 +60,7 @@ class Waiting:
         self._outcomes: Counter[str] = Counter()
         self._in_vain: Counter[tuple[int, str]] = Counter()
         self._failed_in_a_row = 0
-        self._entries = _waiting(brought, warehouse_path, dataset, log, told, organization, most)
+        self._entries = _waiting(brought, bench, log, told, organization, most)
 
     def __iter__(self) -> Iterator[LogEntry]:
         open_ones = (entry for entry in self._entries if not self._is_closed(entry.log) and not self.is_broken)
@@ -151,25 +147,22 @@ def _json(value: object) -> str:
 
 
 def _waiting(
-    brought: Sequence[LogEntry], path: Path, dataset: str, log: str, told: str, organization: str, most: int
+    brought: Sequence[LogEntry], bench: Workbench, log: str, told: str, organization: str, most: int
 ) -> list[LogEntry]:
     """The entries to ask for: first those that were never asked for, the newest first.
 
     Of each log no more than a run may ask for, so that one that refuses does not hide the others.
     """
     ids, logs = [entry.id for entry in brought], [entry.log for entry in brought]
-    with duckdb.connect() as connection, warehouse.attached(connection, path) if path.exists() else nullcontext():
+    with bench.connection() as connection:
         connection.register("brought", pa.table({"id": pa.array(ids, pa.int64()), "log": pa.array(logs, pa.int64())}))
         connection.execute("create temp table asked (id bigint, outcome varchar, attempts bigint)")
         logged = "select null, null where $1 is null"
-        if warehouse.has_table(connection, dataset, log):
-            logged = f"select id, webhook_id from warehouse.{dataset}.{log} where organization = $1"
-        if warehouse.has_table(connection, dataset, told):
+        if bench.has(log):
+            logged = f"select id, webhook_id from {bench.name_of(log)} where organization = $1"
+        if bench.has(told):
             connection.execute(
-                f"""
-                insert into asked
-                select id, outcome, attempts from warehouse.{dataset}.{told} where organization = $1
-                """,
+                f"insert into asked select id, outcome, attempts from {bench.name_of(told)} where organization = $1",
                 [organization],
             )
         found = connection.execute(

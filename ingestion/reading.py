@@ -16,10 +16,9 @@ from operator import itemgetter
 from time import monotonic
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
-from ingestion import operations, warehouse
+from ingestion import operations
 from ingestion.columns import ORGANIZATION, Column, Resource, arrow_schema
 from ingestion.errors import SettingsError, SourceError
 from ingestion.log_entries import Waiting
@@ -28,6 +27,7 @@ from ingestion.plan import ReadProgress
 from ingestion.resource_reading import Client, Outcome, ResourceReading, progress_from, progress_row
 from ingestion.rows import RowReader
 from ingestion.settings import PiiMode, Settings
+from ingestion.workbench import Workbench
 
 _SECONDS_PER_PACKAGE = 600
 _quarantine_key = itemgetter(*operations.TABLES["quarantined_records"][1])
@@ -136,12 +136,16 @@ class Reading:
         return {column.name for column in columns} <= self._columns.get(table, frozenset())
 
     @cached_property
+    def _bench(self) -> Workbench:
+        return Workbench(self.settings.warehouse_path, self.dataset)
+
+    @cached_property
     def _veil(self) -> Veil | None:
         return veil_of(self.settings)
 
     @cached_property
     def _columns(self) -> dict[str, frozenset[str]]:
-        return warehouse.columns(self.settings.warehouse_path, self.dataset)
+        return self._bench.columns()
 
     def operations(self, table: str) -> Iterator[pa.Table]:
         """The rows of an operations table that speak of this package, as an Arrow table."""
@@ -154,6 +158,8 @@ class Reading:
         }[table]()
         columns, _ = operations.TABLES[table]
         found = [{ORGANIZATION.name: self.organization, **row} for row in rows]
+        # They come when all else of the package is read: dlt writes next.
+        self._bench.give_back()
         yield pa.Table.from_pylist(found, schema=arrow_schema((ORGANIZATION, *columns)))
 
     def close(self) -> None:
@@ -162,6 +168,7 @@ class Reading:
             reading.close()
         if self.client:
             self.client.close()
+        self._bench.close()
 
     def _open(self, resource: Resource, client: Client) -> ResourceReading:
         recorded = {row["resource"]: row for row in self._before["read_progress"]}
@@ -175,9 +182,8 @@ class Reading:
                 rows=self.rows_name,
                 organization=self.organization,
                 extracted_at=self.settings.now(),
+                bench=self._bench,
                 time_zone=self.time_zone,
-                warehouse_path=self.settings.warehouse_path,
-                dataset=self.dataset,
                 veil=self._veil,
             ),
             progress,
@@ -217,15 +223,12 @@ class Reading:
 
     def _named_in_log(self, family: int, since: datetime) -> list[int]:
         log = next(resource.name for resource in self.resources if resource.newest_first)
-        path = self.settings.warehouse_path
-        if not path.exists():
+        if not self._bench.has(log):
             return []
-        with duckdb.connect() as connection, warehouse.attached(connection, path):
-            if not warehouse.has_table(connection, self.dataset, log):
-                return []
+        with self._bench.connection() as connection:
             found = connection.execute(
                 f"""
-                select try_cast(context_id as bigint) as key from warehouse.{self.dataset}.{log}
+                select try_cast(context_id as bigint) as key from {self._bench.name_of(log)}
                 where organization = $1 and event_type // 10 = $2 and _first_extracted_at > $3 and key is not null
                 group by key order by max(id) desc
                 """,
@@ -240,8 +243,7 @@ class Reading:
             return None
         return Waiting(
             self._readings[log].entries if log in self._readings else (),
-            warehouse_path=self.settings.warehouse_path,
-            dataset=self.dataset,
+            bench=self._bench,
             log=log,
             told=resource.name,
             organization=self.organization,
@@ -345,23 +347,22 @@ class Reading:
     def _before(self) -> dict[str, Sequence[dict[str, Any]]]:
         """What the warehouse held of this organization's operations tables when the reading began."""
         tables = ("read_progress", "quarantined_records", "schema_drift", "connections")
-        path = self.settings.warehouse_path
-        if not path.exists():
-            return dict.fromkeys(tables, ())
-        with duckdb.connect() as connection, warehouse.attached(connection, path):
-            connection.execute("set timezone = 'UTC'")
-            return {table: self._recorded(connection, table) for table in tables}
+        recorded = {table: self._recorded(table) for table in tables}
+        # A pipeline that is run looks into the warehouse itself first.
+        self._bench.give_back()
+        return recorded
 
-    def _recorded(self, connection: duckdb.DuckDBPyConnection, table: str) -> Sequence[dict[str, Any]]:
-        if not warehouse.has_table(connection, self.dataset, table):
+    def _recorded(self, table: str) -> Sequence[dict[str, Any]]:
+        if not self._bench.has(table):
             return ()
-        found: list[dict[str, Any]] = (
-            connection.execute(
-                f"select * exclude (organization, _dlt_load_id) from warehouse.{self.dataset}.{table}"
-                " where organization = $1",
-                [self.organization],
+        with self._bench.connection() as connection:
+            found: list[dict[str, Any]] = (
+                connection.execute(
+                    f"select * exclude (organization, _dlt_load_id) from {self._bench.name_of(table)}"
+                    " where organization = $1",
+                    [self.organization],
+                )
+                .to_arrow_table()
+                .to_pylist()
             )
-            .to_arrow_table()
-            .to_pylist()
-        )
         return found

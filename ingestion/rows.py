@@ -18,7 +18,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -27,13 +26,13 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingestion import typing_sql, warehouse
+from ingestion import typing_sql
 from ingestion.columns import BOOKKEEPING, Column, Resource
 from ingestion.pages import BEGINNING, Page, Position
 from ingestion.pii import Veil
+from ingestion.workbench import Workbench
 
 _STRICT_FAILURES_BEFORE_GIVING_UP = 3
-_MEMORY_LIMIT = "512MB"
 # Rows of a page whose types are looked at.
 _SAMPLE = 20
 _JSON_TYPES = {str: "text", bool: "boolean", int: "number", float: "number", dict: "object", list: "list"}
@@ -71,9 +70,8 @@ class RowReader:
         rows: str,
         organization: str,
         extracted_at: datetime,
+        bench: Workbench,
         time_zone: str = "UTC",
-        warehouse_path: Path | None = None,
-        dataset: str = "",
         veil: Veil | None = None,
     ) -> None:
         self.rows_read = self.rows_new = self.rows_changed = 0
@@ -88,14 +86,11 @@ class RowReader:
         self._rows = rows
         self._organization = organization
         self._extracted_at = extracted_at
-        self._warehouse = warehouse_path
-        self._dataset = dataset
+        self._bench = bench
         self._veil = veil
         self._shape: _Shape | None = None
         self._strict_failures = 0
-        self._connection = duckdb.connect(config={"memory_limit": _MEMORY_LIMIT})
-        self._connection.execute(f"set timezone = '{time_zone}'")
-        typing_sql.install(self._connection)
+        self._connection = bench.connection(time_zone)
         self._load_known()
 
     def close(self) -> None:
@@ -109,31 +104,26 @@ class RowReader:
     @property
     def live(self) -> int:
         """How many rows the warehouse held before, those that are marked as deleted left out."""
-        return self._scalar("select count(*) from known where not is_deleted")
+        return int(self._value("select count(*) from known where not is_deleted"))
 
     def live_in(self, low: int | None, high: int | None) -> int:
         """How many of them have keys above `low` up to `high`."""
-        return self._scalar(f"select count(*) from known where not is_deleted and {_in_range(low, high)}")
+        return int(self._value(f"select count(*) from known where not is_deleted and {_in_range(low, high)}"))
 
     @property
     def highest_before(self) -> int:
         """The highest key that the warehouse holds; 0 where it holds none."""
-        return self._scalar("select coalesce(max(id), 0) from known")
+        return int(self._value("select coalesce(max(id), 0) from known"))
 
     @property
     def latest_before(self) -> datetime | None:
         """The largest modification stamp that the warehouse holds."""
-        if self._warehouse is None or not self.live or not self._resource.modified:
+        if not self.live or not self._resource.modified:
             return None
         modified = self._resource.column(self._resource.modified).name
-        with warehouse.attached(self._connection, self._warehouse):
-            row = self._connection.execute(
-                f"""
-                select max("{modified}") from warehouse.{self._dataset}.{self._resource.name} where organization = $1
-                """,
-                [self._organization],
-            ).fetchone()
-        found: datetime | None = row[0] if row else None
+        found: datetime | None = self._value(
+            f'select max("{modified}") from {self._table} where organization = $1', self._organization
+        )
         return found
 
     def is_known(self, keys: Iterable[int | None], before: datetime | None = None) -> bool:
@@ -152,26 +142,24 @@ class RowReader:
         Before the lowest key among them, for rows that are imported with old dates get high keys. A row whose date is
         not known counts as old: a single one could make it the beginning, run after run.
         """
-        if self._warehouse is None or not self.live or not self._resource.created:
+        if not self.live or not self._resource.created:
             return BEGINNING
         created = self._resource.column(self._resource.created).name
         key = self._resource.key_column.name
-        with warehouse.attached(self._connection, self._warehouse):
-            row = self._connection.execute(
-                f"""
-                with live as (
-                    select "{key}" as key, "{created}" as created
-                    from warehouse.{self._dataset}.{self._resource.name}
-                    where organization = $1 and _deleted_at is null
-                ),
-                recent as (
-                    select min(key) as first from live where created >= $2
-                )
-                select max(key) from live, recent where (key >= first) is not true
-                """,
-                [self._organization, instant],
-            ).fetchone()
-        high = row[0] if row else None
+        high = self._value(
+            f"""
+            with live as (
+                select "{key}" as key, "{created}" as created
+                from {self._table} where organization = $1 and _deleted_at is null
+            ),
+            recent as (
+                select min(key) as first from live where created >= $2
+            )
+            select max(key) from live, recent where (key >= first) is not true
+            """,
+            self._organization,
+            instant,
+        )
         return BEGINNING if high is None else Position(high, self.live_in(None, high))
 
     def forget(self, pages: Sequence[Page]) -> None:
@@ -198,8 +186,6 @@ class RowReader:
 
     def vanished(self, low: int | None, high: int | None) -> list[int]:
         """The keys above `low` up to `high` that the warehouse holds and this reading did not bring."""
-        if not self._warehouse:
-            return []
         self._connection.register("seen", pa.table({"id": pa.array(self._seen, pa.int64())}))
         rows = self._connection.execute(
             f"select id from known anti join seen using (id) where not is_deleted and {_in_range(low, high)}"
@@ -209,41 +195,41 @@ class RowReader:
 
     def as_deleted(self, keys: Sequence[int]) -> pa.Table:
         """The rows of the warehouse with these keys, marked as deleted."""
-        assert self._warehouse is not None
         self._connection.register("gone", pa.table({"id": pa.array(keys, pa.int64())}))
         names = ", ".join(f'"{column.name}"' for column in (*self._resource.columns, *BOOKKEEPING))
-        with warehouse.attached(self._connection, self._warehouse):
-            table = self._connection.execute(
-                f"""
-                select organization, {names.replace('"_deleted_at"', "$2::timestamptz as _deleted_at")}
-                from warehouse.{self._dataset}.{self._resource.name}
-                where organization = $1 and "{self._resource.key_column.name}" in (select id from gone)
-                """,
-                [self._organization, self._extracted_at],
-            ).to_arrow_table()
+        table = self._connection.execute(
+            f"""
+            select organization, {names.replace('"_deleted_at"', "$2::timestamptz as _deleted_at")}
+            from {self._table}
+            where organization = $1 and "{self._resource.key_column.name}" in (select id from gone)
+            """,
+            [self._organization, self._extracted_at],
+        ).to_arrow_table()
         self._connection.unregister("gone")
         return table
 
-    def _scalar(self, sql: str) -> int:
-        row = self._connection.execute(sql).fetchone()
-        return int(row[0]) if row else 0
+    @property
+    def _table(self) -> str:
+        return self._bench.name_of(self._resource.name)
+
+    def _value(self, sql: str, *parameters: object) -> Any:
+        # To the end: a result that stands open would keep the warehouse from being given back.
+        ((value,),) = self._connection.execute(sql, parameters).fetchall()
+        return value
 
     def _load_known(self) -> None:
         self._connection.execute(
             "create temp table known (id bigint, row_hash bigint, first_extracted_at timestamptz, is_deleted boolean)"
         )
-        if self._warehouse is None or not self._warehouse.exists():
-            return
-        with warehouse.attached(self._connection, self._warehouse):
-            if warehouse.has_table(self._connection, self._dataset, self._resource.name):
-                self._connection.execute(
-                    f"""
-                    insert into known
-                    select "{self._resource.key_column.name}", _row_hash, _first_extracted_at, _deleted_at is not null
-                    from warehouse.{self._dataset}.{self._resource.name} where organization = $1
-                    """,
-                    [self._organization],
-                )
+        if self._bench.has(self._resource.name):
+            self._connection.execute(
+                f"""
+                insert into known
+                select "{self._resource.key_column.name}", _row_hash, _first_extracted_at, _deleted_at is not null
+                from {self._table} where organization = $1
+                """,
+                [self._organization],
+            )
 
     def _note(self, pages: Sequence[Page]) -> dict[str, list[int]]:
         """Remembers the keys of these pages; the places (1-based) of the rows to pass over."""

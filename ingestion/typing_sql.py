@@ -40,20 +40,20 @@ def _list(texts: tuple[str, ...]) -> str:
 
 _MACROS = (
     # .NET writes an unset DateTime as the first of January of the year 1.
-    f"""create temp macro is_blank(t) as
+    f"""create macro is_blank(t) as
         lower(trim(t)) in ({", ".join(repr(b) for b in _BLANKS)}) or starts_with(t, '0001-01-01')""",
-    "create temp macro real_instant(i) as case when i >= timestamptz '1000-01-01 00:00:00+00' then i end",
-    f"""create temp macro to_instant(t) as real_instant(coalesce(
+    "create macro real_instant(i) as case when i >= timestamptz '1000-01-01 00:00:00+00' then i end",
+    f"""create macro to_instant(t) as real_instant(coalesce(
         try_cast(t as timestamptz),
         try_strptime(replace(trim(t), 'Z', '+00'), {_list(_OFFSET_FORMATS)})::timestamptz,
         try_strptime(trim(t), {_list(_INSTANT_FORMATS)})::timestamptz
     ))""",
     # A calendar date is the day as written: whatever zone follows, it is never shifted.
-    f"""create temp macro to_date(t) as case
+    f"""create macro to_date(t) as case
         when t[5:5] = '-' then case when t[1:4] >= '1000' then try_cast(t[1:10] as date) end
         else try_strptime(trim(t), {_list(_INSTANT_FORMATS)})::date
     end""",
-    r"""create temp macro to_number(t) as case
+    r"""create macro to_number(t) as case
         when regexp_full_match(
             trim(t),
             '[(-]?\s*[^0-9.,()\s-]{0,4}\s*-?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?\)?\s*([A-Z]{3}|%)?'
@@ -61,14 +61,14 @@ _MACROS = (
             (case when regexp_matches(t, '[(-]') then '-' else '' end) || regexp_replace(t, '[^0-9.]', '', 'g')
         else trim(t)
     end""",
-    "create temp macro to_money(t) as try_cast(to_number(t) as decimal(18, 2))",
-    "create temp macro to_rate(t) as try_cast(to_number(t) as decimal(18, 8))",
+    "create macro to_money(t) as try_cast(to_number(t) as decimal(18, 2))",
+    "create macro to_rate(t) as try_cast(to_number(t) as decimal(18, 8))",
     # try_cast alone would round 12.7 to 13.
-    r"""create temp macro to_integer(t) as case
+    r"""create macro to_integer(t) as case
         when regexp_full_match(trim(t), '[+-]?[0-9]+(\.0*)?')
         then try_cast(regexp_replace(trim(t), '\.0*$', '') as bigint)
     end""",
-    """create temp macro to_boolean(t) as case
+    """create macro to_boolean(t) as case
         when lower(trim(t)) in ('true', 't', 'yes', 'y', '1', '1.0') then true
         when lower(trim(t)) in ('false', 'f', 'no', 'n', '0', '0.0') then false
     end""",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from ingestion.errors import WarehouseLocked, WarehouseUnusable
+from ingestion.workbench import Workbench
 
 CORRECT_RIGHTS = "correct WAREHOUSE_PATH, or the rights of its folder"
 
@@ -59,59 +58,27 @@ class LastRead:
 
 def last_reads(path: Path, dataset: str) -> list[LastRead]:
     """One for each resource that was ever read, or tried."""
-    if not path.exists():
-        return []
-    with duckdb.connect() as connection, attached(connection, path):
-        if not has_table(connection, dataset, "load_audit"):
-            return []
-        connection.execute("set TimeZone = 'UTC'")
-        found = connection.execute(
-            f"""
-            select
-                organization,
-                resource,
-                max(started_at) filter (where is_complete),
-                max(try_cast(watermark as timestamptz))
-            from warehouse.{dataset}.load_audit group by all order by all
-            """
-        ).fetchall()
-    return [LastRead(*row) for row in found]
-
-
-@contextmanager
-def attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]:
-    """The warehouse, attached read-only under the name `warehouse` for the length of the block."""
-    quoted = str(path).replace("'", "''")
-    connection.execute(f"attach '{quoted}' as warehouse (read_only)")
+    bench = Workbench(path, dataset)
     try:
-        yield
+        if not bench.has("load_audit"):
+            return []
+        found = (
+            bench.connection()
+            .execute(
+                f"""
+                select
+                    organization,
+                    resource,
+                    max(started_at) filter (where is_complete),
+                    max(try_cast(watermark as timestamptz))
+                from {bench.name_of("load_audit")} group by all order by all
+                """
+            )
+            .fetchall()
+        )
     finally:
-        connection.execute("detach warehouse")
-
-
-def has_table(connection: duckdb.DuckDBPyConnection, dataset: str, table: str) -> bool:
-    """Whether the attached warehouse has this table."""
-    return bool(
-        connection.execute(
-            "select 1 from duckdb_tables() where database_name = 'warehouse' and schema_name = $1 and table_name = $2",
-            [dataset, table],
-        ).fetchone()
-    )
-
-
-def columns(path: Path, dataset: str) -> dict[str, frozenset[str]]:
-    """The tables of a dataset and their columns. None where there is no warehouse yet."""
-    if not path.exists():
-        return {}
-    with duckdb.connect() as connection, attached(connection, path):
-        found = connection.execute(
-            """
-            select table_name, list(column_name) from duckdb_columns()
-            where database_name = 'warehouse' and schema_name = $1 group by table_name
-            """,
-            [dataset],
-        ).fetchall()
-    return {table: frozenset(names) for table, names in found}
+        bench.close()
+    return [LastRead(*row) for row in found]
 
 
 def _first_line(error: Exception) -> str:

@@ -18,6 +18,7 @@ from ingestion.virtuous_crm_plus.resources import CONTACTS
 from ingestion.virtuous_crm_plus.resources import RESOURCES as CRM_PLUS
 from ingestion.virtuous_raise.resources import DONORS, WEBHOOK_LOGS
 from ingestion.virtuous_raise.resources import RESOURCES as RAISE
+from ingestion.workbench import Workbench
 
 NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
 DONOR = {
@@ -58,7 +59,7 @@ ENTRY = {
 
 
 def read(resource: Any, row: dict[str, Any], veil: Veil | None) -> tuple[dict[str, Any], RowReader]:
-    reader = RowReader(resource, rows="items", organization="riverside", extracted_at=NOW, veil=veil)
+    reader = RowReader(resource, rows="items", organization="riverside", extracted_at=NOW, bench=Workbench(), veil=veil)
     (made,) = reader.read([page_of("Raise", resource, "items", json.dumps({"items": [row]}))]).to_pylist()
     return made, reader
 

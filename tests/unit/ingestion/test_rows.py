@@ -16,6 +16,7 @@ from ingestion.errors import AnswerNotUnderstood
 from ingestion.pages import BEGINNING, Position
 from ingestion.pii import Veil
 from ingestion.rows import RowReader
+from ingestion.workbench import Workbench
 
 GIFTS = Resource(
     "gifts",
@@ -48,7 +49,7 @@ GIFT: dict[str, Any] = {
 
 @pytest.fixture
 def reader() -> Iterator[RowReader]:
-    made = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW)
+    made = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW, bench=Workbench())
     yield made
     made.close()
 
@@ -82,12 +83,12 @@ def test_types_follow_the_declaration(reader: RowReader) -> None:
 )
 def test_a_row_reads_the_same_alone_and_behind_usual_ones(change: dict[str, Any], column: str, value: object) -> None:
     unusual = {**GIFT, **change}
-    alone = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW)
+    alone = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW, bench=Workbench())
     (by_itself,) = read(alone, [unusual])
     assert by_itself[column] == value
     assert alone.unreadable == []
 
-    behind = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW)
+    behind = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW, bench=Workbench())
     read(behind, [{**GIFT, "id": 100}])
     read(behind, [{**GIFT, "id": 101}])
     (later,) = read(behind, [unusual])
@@ -119,7 +120,7 @@ def test_a_field_that_comes_with_few_rows_is_not_lost(reader: RowReader) -> None
 
 def test_extra_fields_do_not_depend_on_the_rows_around(reader: RowReader) -> None:
     (before,) = read(reader, [{**GIFT, "x": None}])
-    other = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW)
+    other = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW, bench=Workbench())
     (after, _) = read(other, [{**GIFT, "x": None}, {**GIFT, "id": 2, "y": 1}])
     assert before["_row_hash"] == after["_row_hash"]
 
@@ -145,7 +146,9 @@ def test_a_row_without_a_key_goes_to_quarantine(reader: RowReader, key: object) 
 
 def test_a_row_without_a_key_has_the_same_name_in_every_run_and_no_other_row_has_it() -> None:
     def names(*pages: list[dict[str, Any]], veil: Veil | None = None) -> list[str]:
-        reader = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW, veil=veil)
+        reader = RowReader(
+            GIFTS, rows="items", organization="riverside", extracted_at=NOW, bench=Workbench(), veil=veil
+        )
         read(reader, *pages)
         return [record.record_id for record in reader.unreadable]
 
@@ -193,9 +196,7 @@ def test_the_newest_rows_begin_before_the_first_that_is_new_enough(
     with duckdb.connect(str(path)) as connection:
         connection.register("rows", rows)
         connection.execute("create schema raw; create table raw.gifts as from rows")
-    later = RowReader(
-        GIFTS, rows="items", organization="riverside", extracted_at=NOW, warehouse_path=path, dataset="raw"
-    )
+    later = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW, bench=Workbench(path, "raw"))
     position = later.position_before(NOW - timedelta(days=2))
     assert position == (BEGINNING if key is None else Position(key, sum(id <= key for id in ages)))
 

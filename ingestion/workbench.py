@@ -1,0 +1,76 @@
+"""The DuckDB in memory in which rows are typed and compared, and the warehouse beside it, to look into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from ingestion import typing_sql
+
+_MEMORY_LIMIT = "512MB"
+
+
+class Workbench:
+    """One for a whole reading: to make a DuckDB, or to open the warehouse, takes longer than to read a short table.
+
+    `path` is the warehouse and `dataset` the schema of it that is looked into. It is opened, read-only, when it is
+    first asked for, and stays open until it is given back: then others can write to it.
+    """
+
+    def __init__(self, path: Path | None = None, dataset: str = "") -> None:
+        self._path = path
+        self._dataset = dataset
+        self._is_open = False
+        self._connection = duckdb.connect(config={"memory_limit": _MEMORY_LIMIT})
+        typing_sql.install(self._connection)
+
+    def connection(self, time_zone: str = "UTC") -> duckdb.DuckDBPyConnection:
+        """Another connection to it, with temporary tables of its own.
+
+        `time_zone` is what instants without an offset mean.
+        """
+        made = self._connection.cursor()
+        made.execute(f"set timezone = '{time_zone}'")
+        return made
+
+    def has(self, table: str) -> bool:
+        """Whether the warehouse has this table."""
+        return table in self.columns()
+
+    def columns(self) -> dict[str, frozenset[str]]:
+        """The tables of the warehouse and their columns. None where there is no warehouse yet."""
+        if not self._open():
+            return {}
+        found = self._connection.execute(
+            """
+            select table_name, list(column_name) from duckdb_columns()
+            where database_name = 'warehouse' and schema_name = $1 group by table_name
+            """,
+            [self._dataset],
+        ).fetchall()
+        return {table: frozenset(names) for table, names in found}
+
+    def name_of(self, table: str) -> str:
+        """A table of the warehouse as SQL names it."""
+        self._open()
+        return f"warehouse.{self._dataset}.{table}"
+
+    def give_back(self) -> None:
+        """Lets go of the warehouse."""
+        if self._is_open:
+            self._connection.execute("detach warehouse")
+            self._is_open = False
+
+    def close(self) -> None:
+        """Lets go of everything."""
+        self._connection.close()
+
+    def _open(self) -> bool:
+        if self._path is None or not self._path.exists():
+            return False
+        if not self._is_open:
+            quoted = str(self._path).replace("'", "''")
+            self._connection.execute(f"attach '{quoted}' as warehouse (read_only)")
+            self._is_open = True
+        return True
