@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 _TIERS = ("unit", "contract", "integration", "oracle")
+_SHARING = ("runs", "contract")
+"""Folders whose tests go on from one first run, or look at one parse of the dbt project."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -15,6 +19,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         tier = item.path.relative_to(tests).parts[0]
         if tier in _TIERS:
             item.add_marker(tier)
+
+
+class Together(LoadFileScheduling):
+    """Deals out the tests by their files, and by their folder where its tests share what takes long to make."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(super()._split_scope(nodeid))
+        return str(file.parent if file.parent.name in _SHARING else file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)
 
 
 @pytest.fixture
