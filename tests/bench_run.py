@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from dagster import DagsterInstance
 from rich.console import Console
 from rich.table import Table
 
 from ingestion.sandbox import running
+from orchestration.instance import open_instance
 
 _WARMING = 2
 
@@ -49,7 +49,7 @@ def timed(folder: Path, environment: dict[str, str]) -> Run:
         check=True,
     )
     ended = time.time()
-    with DagsterInstance.from_config(environment["DAGSTER_HOME"]) as instance:
+    with open_instance() as instance:
         (record,) = instance.get_run_records(limit=1)
         steps = {step.step_key: step for step in instance.get_run_step_stats(record.dagster_run.run_id)}
     seconds = {name: (step.end_time or 0) - (step.start_time or 0) for name, step in steps.items()}
@@ -85,6 +85,7 @@ def main(repeat: Annotated[int, typer.Option(help="How many runs are measured.")
             "WEBHOOK_PAYLOADS_PER_RUN": "1000",
             **sandbox.env(),
         }
+        os.environ["DAGSTER_HOME"] = environment["DAGSTER_HOME"]
         runs = [timed(folder, environment) for _ in range(_WARMING + repeat)][_WARMING:]
     median = sorted(runs, key=lambda run: run.total)[len(runs) // 2]
     table = Table("part", "seconds", "share", title="A run in which nothing is new")
