@@ -64,6 +64,7 @@ class Workbench:
 
     def close(self) -> None:
         """Lets go of everything."""
+        self.give_back()
         self._connection.close()
 
     def _open(self) -> bool:
