@@ -17,7 +17,8 @@ from ingestion.errors import OrderUnstable, SourceError
 _MOST_PASSES = 5
 # Without anything new in between: the rows move faster than they can be read.
 _MOST_STEPS_BACK = 25
-# So often a page that was cut down to its anchor is asked for; then the server gives single rows, and none overlaps.
+# So often a page that was cut down to its anchor is asked for; then it is the end, or the server gives single rows, of
+# which none overlaps.
 _BARE_PAGES = 3
 
 
@@ -54,6 +55,12 @@ class Page:
     position: Position | None = None
     hole: Hole | None = None
     """Set instead of rows: one row stands here and cannot be read."""
+
+    @property
+    def count(self) -> int:
+        """How many rows it holds; one that the server gives twice on a page counts once."""
+        keys = [key for key in self.ids if key is not None]
+        return len(self.ids) - len(keys) + len(set(keys))
 
 
 T = TypeVar("T")
@@ -176,10 +183,7 @@ class _Ahead:
     def step(self, page: Page, skip: int) -> tuple[int, int]:
         """The offset of the next page and by how many rows it overlaps; it and those behind it begin to be fetched."""
         overlap = 1 if len(page.ids) > 1 else 0
-        # A server that gives a row twice on a page does not count it twice.
-        keys = [key for key in page.ids if key is not None]
-        again = len(keys) - len(set(keys))
-        step = max(len(page.ids) - again - overlap, 1)
+        step = max(page.count - overlap, 1)
         skip += step
         at = self._coming[-1][0] + step if self._coming else skip
         while len(self._coming) < self._ahead and page.total is not None and at < page.total - overlap:
@@ -196,7 +200,7 @@ def _is_ascending(ids: tuple[int | None, ...]) -> bool:
 
 def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
     covered, skip = start.key, start.skip
-    overlap, stride, steps_back, holes, bare = min(skip, 1), 0, 0, 0, 0
+    overlap, stride, steps_back, holes, bare, counted = min(skip, 1), 0, 0, 0, 0, 0
     while steps_back <= _MOST_STEPS_BACK:
         page = pages.at(skip, overlap)
         if page.hole:
@@ -207,10 +211,14 @@ def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
             continue
         if not _is_ascending(page.ids):
             raise _NotInKeyOrder
-        if _is_bare(page, skip, overlap):
+        total = page.total and max(page.total, counted)
+        if _is_bare(page, skip, overlap, total):
             bare += 1
-            skip, overlap = (skip, overlap) if bare < _BARE_PAGES else (skip + overlap, 0)
-            continue
+            if bare < _BARE_PAGES:
+                continue
+            if _is_bare(page, skip, overlap, page.total):
+                skip, overlap = skip + overlap, 0
+                continue
         bare = 0
         keys = [key for key in page.ids if key is not None]
         if overlap and (not keys or covered is None or keys[0] > covered):
@@ -225,8 +233,9 @@ def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
         if is_news:
             covered, steps_back, holes = keys[-1], 0, 0
             yield replace(page, position=Position(covered, skip + len(page.ids)))
-        if _is_last(page, skip, overlap, is_news):
+        if _is_last(page, skip, overlap, total, is_news):
             return
+        counted = page.total or 0
         skip, overlap = pages.step(page, skip)
     raise OrderUnstable
 
@@ -241,7 +250,7 @@ def _in_any_order(pages: _Ahead) -> Iterator[Page]:
 def _one_pass(pages: _Ahead) -> Generator[Page, None, bool]:
     """One pass in whatever order the rows come. Returns whether nothing was seen to move."""
     read: set[int | None] = set()
-    skip = overlap = stride = holes = steps_back = bare = 0
+    skip = overlap = stride = holes = steps_back = bare = counted = 0
     anchor: int | None = None
     undisturbed = True
     while steps_back <= _MOST_STEPS_BACK:
@@ -251,10 +260,14 @@ def _one_pass(pages: _Ahead) -> Generator[Page, None, bool]:
             yield _placed(page, f"at offset {skip}", None)
             skip, overlap, holes = skip + 1, 0, holes + 1
             continue
-        if _is_bare(page, skip, overlap):
+        total = page.total and max(page.total, counted)
+        if _is_bare(page, skip, overlap, total):
             bare += 1
-            skip, overlap = (skip, overlap) if bare < _BARE_PAGES else (skip + overlap, 0)
-            continue
+            if bare < _BARE_PAGES:
+                continue
+            if _is_bare(page, skip, overlap, page.total):
+                skip, overlap = skip + overlap, 0
+                continue
         bare = 0
         if overlap and (not page.ids or page.ids[0] not in read):
             undisturbed = False
@@ -271,9 +284,9 @@ def _one_pass(pages: _Ahead) -> Generator[Page, None, bool]:
         if news:
             steps_back = 0
             yield page
-        if _is_last(page, skip, overlap, bool(news)):
+        if _is_last(page, skip, overlap, total, bool(news)):
             return undisturbed and (page.total is None or len(read) + holes >= page.total)
-        anchor = page.ids[-1]
+        anchor, counted = page.ids[-1], page.total or 0
         skip, overlap = pages.step(page, skip)
     return False
 
@@ -300,12 +313,15 @@ def key_before(hole: str) -> int | None:
     raise ValueError(hole)
 
 
-def _is_bare(page: Page, skip: int, overlap: int) -> bool:
+# Whether more rows follow is told by this page's total and by that of the page before: one of them alone may be wrong.
+
+
+def _is_bare(page: Page, skip: int, overlap: int, total: int | None) -> bool:
     """Whether a page holds the anchor at the most, though more rows are counted: it may have been cut short."""
-    return 0 < overlap >= len(page.ids) and page.total is not None and skip + len(page.ids) < page.total
+    return 0 < overlap >= page.count and total is not None and skip + page.count < total
 
 
-def _is_last(page: Page, skip: int, overlap: int, is_news: bool) -> bool:
-    if len(page.ids) <= overlap:
+def _is_last(page: Page, skip: int, overlap: int, total: int | None, is_news: bool) -> bool:
+    if page.count <= overlap:
         return True
-    return not is_news and (page.total is None or skip + len(page.ids) >= page.total)
+    return not is_news and (total is None or skip + page.count >= total)

@@ -129,6 +129,26 @@ def test_a_sweep_goes_on_from_where_it_stood(count: int, cap: int, moves: list[C
         assert read(iter(first)) | read(rest) >= collection.kept
 
 
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    ("times", "total"),
+    [
+        # One row is not counted.
+        (1, 6),
+        # All are, and the anchor comes twice.
+        (2, 7),
+    ],
+)
+def test_a_page_that_is_cut_down_to_its_anchor_is_not_the_end(times: int, total: int, order: int) -> None:
+    ids = list(range(1, 8))[::order]
+    cut = iter([page([ids[5]] * times, total)])
+
+    def fetch(skip: int, _: int) -> Page:
+        return (skip == 5 and next(cut, None)) or page(ids[skip : skip + 6], len(ids))
+
+    assert read(offset_pages(fetch, ahead=0)) == set(ids)
+
+
 def test_offset_paging_costs_one_request_more_than_the_pages() -> None:
     collection = Collection(list(range(1000)), cap=100)
     assert read(offset_pages(collection.offset)) == set(range(1000))
