@@ -160,6 +160,8 @@ class _Ahead:
         self._hasty = hasty
         self._ahead = ahead
         self._coming: deque[tuple[int, Future[Page]]] = deque()
+        # What the page before counted: one total that is too low must not end a sweep.
+        self._counted = 0
         self._executor = ThreadPoolExecutor(max_workers=max(ahead, 1), thread_name_prefix="page")
 
     def __enter__(self) -> _Ahead:
@@ -169,7 +171,14 @@ class _Ahead:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def at(self, skip: int, overlap: int) -> Page:
-        """The page that starts at this offset."""
+        """The page that starts at this offset, asked for again where it seems to be cut down to its anchor."""
+        for _ in range(_BARE_PAGES):
+            page = self._once(skip, overlap)
+            if page.total is None or not _is_bare(page, skip, overlap, max(page.total, self._counted)):
+                break
+        return page
+
+    def _once(self, skip: int, overlap: int) -> Page:
         while self._coming and self._coming[0][0] != skip:
             self._coming.popleft()[1].cancel()
         if self._coming:
@@ -182,6 +191,7 @@ class _Ahead:
 
     def step(self, page: Page, skip: int) -> tuple[int, int]:
         """The offset of the next page and by how many rows it overlaps; it and those behind it begin to be fetched."""
+        self._counted = page.total or 0
         overlap = 1 if len(page.ids) > 1 else 0
         step = max(page.count - overlap, 1)
         skip += step
@@ -200,7 +210,7 @@ def _is_ascending(ids: tuple[int | None, ...]) -> bool:
 
 def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
     covered, skip = start.key, start.skip
-    overlap, stride, steps_back, holes, bare, counted = min(skip, 1), 0, 0, 0, 0, 0
+    overlap, stride, steps_back, holes = min(skip, 1), 0, 0, 0
     while steps_back <= _MOST_STEPS_BACK:
         page = pages.at(skip, overlap)
         if page.hole:
@@ -211,15 +221,9 @@ def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
             continue
         if not _is_ascending(page.ids):
             raise _NotInKeyOrder
-        total = page.total and max(page.total, counted)
-        if _is_bare(page, skip, overlap, total):
-            bare += 1
-            if bare < _BARE_PAGES:
-                continue
-            if _is_bare(page, skip, overlap, page.total):
-                skip, overlap = skip + overlap, 0
-                continue
-        bare = 0
+        if _is_bare(page, skip, overlap, page.total):
+            skip, overlap = skip + overlap, 0
+            continue
         keys = [key for key in page.ids if key is not None]
         if overlap and (not keys or covered is None or keys[0] > covered):
             # What this page holds is read again once the gap before it is closed.
@@ -233,9 +237,8 @@ def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
         if is_news:
             covered, steps_back, holes = keys[-1], 0, 0
             yield replace(page, position=Position(covered, skip + len(page.ids)))
-        if _is_last(page, skip, overlap, total, is_news):
+        if _is_last(page, skip, overlap, is_news):
             return
-        counted = page.total or 0
         skip, overlap = pages.step(page, skip)
     raise OrderUnstable
 
@@ -250,7 +253,7 @@ def _in_any_order(pages: _Ahead) -> Iterator[Page]:
 def _one_pass(pages: _Ahead) -> Generator[Page, None, bool]:
     """One pass in whatever order the rows come. Returns whether nothing was seen to move."""
     read: set[int | None] = set()
-    skip = overlap = stride = holes = steps_back = bare = counted = 0
+    skip = overlap = stride = holes = steps_back = 0
     anchor: int | None = None
     undisturbed = True
     while steps_back <= _MOST_STEPS_BACK:
@@ -260,15 +263,9 @@ def _one_pass(pages: _Ahead) -> Generator[Page, None, bool]:
             yield _placed(page, f"at offset {skip}", None)
             skip, overlap, holes = skip + 1, 0, holes + 1
             continue
-        total = page.total and max(page.total, counted)
-        if _is_bare(page, skip, overlap, total):
-            bare += 1
-            if bare < _BARE_PAGES:
-                continue
-            if _is_bare(page, skip, overlap, page.total):
-                skip, overlap = skip + overlap, 0
-                continue
-        bare = 0
+        if _is_bare(page, skip, overlap, page.total):
+            skip, overlap = skip + overlap, 0
+            continue
         if overlap and (not page.ids or page.ids[0] not in read):
             undisturbed = False
             steps_back += 1
@@ -284,9 +281,9 @@ def _one_pass(pages: _Ahead) -> Generator[Page, None, bool]:
         if news:
             steps_back = 0
             yield page
-        if _is_last(page, skip, overlap, total, bool(news)):
+        if _is_last(page, skip, overlap, bool(news)):
             return undisturbed and (page.total is None or len(read) + holes >= page.total)
-        anchor, counted = page.ids[-1], page.total or 0
+        anchor = page.ids[-1]
         skip, overlap = pages.step(page, skip)
     return False
 
@@ -313,15 +310,12 @@ def key_before(hole: str) -> int | None:
     raise ValueError(hole)
 
 
-# Whether more rows follow is told by this page's total and by that of the page before: one of them alone may be wrong.
-
-
 def _is_bare(page: Page, skip: int, overlap: int, total: int | None) -> bool:
     """Whether a page holds the anchor at the most, though more rows are counted: it may have been cut short."""
     return 0 < overlap >= page.count and total is not None and skip + page.count < total
 
 
-def _is_last(page: Page, skip: int, overlap: int, total: int | None, is_news: bool) -> bool:
+def _is_last(page: Page, skip: int, overlap: int, is_news: bool) -> bool:
     if page.count <= overlap:
         return True
-    return not is_news and (total is None or skip + page.count >= total)
+    return not is_news and (page.total is None or skip + page.count >= page.total)

@@ -133,8 +133,9 @@ def test_a_sweep_goes_on_from_where_it_stood(count: int, cap: int, moves: list[C
 @pytest.mark.parametrize(
     ("times", "total"),
     [
-        # One row is not counted.
+        # One row is not counted, or none at all.
         (1, 6),
+        (1, 0),
         # All are, and the anchor comes twice.
         (2, 7),
     ],
