@@ -209,7 +209,7 @@ class Settings(Paths):
     full_sweep_every_days: int = Field(7, ge=1)
     stale_after_hours: int = Field(48, ge=1)
     quiet_after_days: int = Field(7, ge=1)
-    commit_every_rows: int = Field(100_000, ge=1)
+    commit_every_rows: int = Field(200_000, ge=1)
     """How many new or changed rows are loaded at a time; a reading that is killed goes on behind the last ones."""
     webhook_payloads_per_run: int = Field(200, ge=0)
     """How many payloads of webhook deliveries a run asks for, of each organization: each costs a request."""
