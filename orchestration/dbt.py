@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ingestion.errors import TieoutError
@@ -64,6 +65,26 @@ def prepared_manifest() -> Path:
         _parse(folder, settings)
         recorded.write_text(current)
     return manifest
+
+
+@dataclass(frozen=True)
+class Described:
+    """What the project says of a source table and of its columns."""
+
+    says: str
+    columns: Mapping[str, str]
+
+
+def described_sources(manifest: Path) -> dict[tuple[str, str], Described]:
+    """What stands in the manifest of the raw tables, by dataset and name."""
+    sources = json.loads(manifest.read_bytes())["sources"].values()
+    return {
+        (source["schema"], source["name"]): Described(
+            source["description"],
+            {name: column["description"] for name, column in source["columns"].items()},
+        )
+        for source in sources
+    }
 
 
 def fresh_target(settings: Paths) -> Path:

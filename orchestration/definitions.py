@@ -14,12 +14,14 @@ from orchestration.rules import MART_RULES
 from orchestration.schedules import timetable
 from orchestration.sensors import alerts
 
-_transform = transform_assets(dbt.prepared_manifest())
+_manifest = dbt.prepared_manifest()
+_described = dbt.described_sources(_manifest)
+_transform = transform_assets(_manifest)
 
 defs = dg.Definitions(
     assets=[
         *(api_spec(source) for source in SOURCES),
-        *(ingest_assets(source) for source in SOURCES),
+        *(ingest_assets(source, _described) for source in SOURCES),
         _transform,
         published_asset(_transform),
     ],

@@ -21,6 +21,7 @@ from ingestion.sources import OpenReading, definition
 from orchestration import rules
 from orchestration.assets.ages import age_check_specs, age_checks
 from orchestration.assets.common import OWNERS, guarded
+from orchestration.dbt import Described
 from orchestration.instance import WAREHOUSE_POOL
 from orchestration.resources import Loader, RunOptions, Turn
 from orchestration.rounds import Read, Round
@@ -29,6 +30,7 @@ from orchestration.scope import chosen
 READ_COMPLETELY = rules.READ_COMPLETELY.name
 READ_AGAIN_IN_TIME = rules.READ_AGAIN_IN_TIME.name
 
+_COLUMNS = "dagster/column_schema"
 _PRODUCTS = {"raise": "Virtuous Raise", "crm_plus": "Virtuous CRM+"}
 _SUMMED = (
     "rows_read",
@@ -61,10 +63,11 @@ def api_spec(source: str) -> dg.AssetSpec:
 class RawTables(DagsterDltTranslator):
     """Names a raw table as dbt names it, so that the lineage joins by itself: dataset, then resource."""
 
-    def __init__(self, source: str, dataset: str) -> None:
+    def __init__(self, source: str, dataset: str, described: Mapping[tuple[str, str], Described]) -> None:
         super().__init__()
         self.source = source
         self.dataset = dataset
+        self._described = described
         self._freshness = rules.freshness_policy()
 
     def get_asset_spec(self, data: DltResourceTranslatorData) -> dg.AssetSpec:
@@ -75,7 +78,7 @@ class RawTables(DagsterDltTranslator):
             .replace_attributes(
                 key=dg.AssetKey([self.dataset, resource.name]),
                 deps=[api_key(self.source)],
-                description=resource.compute_table_schema().get("description"),
+                description=self._described[self.dataset, resource.name].says,
                 group_name=self.dataset,
                 kinds={"dlt", "duckdb"},
                 owners=OWNERS,
@@ -84,11 +87,26 @@ class RawTables(DagsterDltTranslator):
             )
         )
 
+    def metadata(self, key: dg.AssetKey, loaded: Mapping[str, Any]) -> dict[str, Any]:
+        """What the integration knows of a table: its name and its columns, here with what they mean.
 
-def ingest_assets(source: str) -> dg.AssetsDefinition:
-    """Every raw table of a source, its operations tables included."""
+        The rest of what it tells is about files of the load package.
+        """
+        told = {name: value for name, value in loaded.items() if name.startswith("dagster/")}
+        if schema := told.get(_COLUMNS):
+            meanings = self._described[self.dataset, key.path[-1]].columns
+            columns = [
+                dg.TableColumn(column.name, column.type, meanings.get(column.name), column.constraints, column.tags)
+                for column in schema.columns
+            ]
+            told[_COLUMNS] = dg.TableSchema(columns)
+        return told
+
+
+def ingest_assets(source: str, described: Mapping[tuple[str, str], Described]) -> dg.AssetsDefinition:
+    """Every raw table of a source, its operations tables included, with what the dbt project says of them."""
     declared = definition(source)
-    tables = RawTables(source, declared.name)
+    tables = RawTables(source, declared.name, described)
     # A settled list: it changes with the settings, when Dagster loads them.
     partitioned = dg.StaticPartitionsDefinition(slugs) if (slugs := partitions()) else None
     specs = [
@@ -117,7 +135,7 @@ def ingest_assets(source: str) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run() if partitioned else None,
     )
     def ingest(context: dg.AssetExecutionContext, loader: Loader, options: RunOptions, turn: Turn) -> Iterator[Any]:
-        described: dict[dg.AssetKey | None, Mapping[str, Any]] = {}
+        loaded: dict[dg.AssetKey | None, Mapping[str, Any]] = {}
         budgets: list[int] = []
 
         def load(reading: OpenReading) -> None:
@@ -125,7 +143,7 @@ def ingest_assets(source: str) -> dg.AssetsDefinition:
                 for result in loader.run(
                     context, dlt_source=package, dlt_pipeline=reading.pipeline, dagster_dlt_translator=tables
                 ):
-                    described[result.asset_key] = result.metadata or {}
+                    loaded[result.asset_key] = result.metadata or {}
             if reading.budget_left is not None:
                 budgets.append(reading.budget_left)
 
@@ -160,7 +178,9 @@ def ingest_assets(source: str) -> dg.AssetsDefinition:
                 readings = _readings(outcomes, settings.now())
                 # Of the organization that has the least left; the others' resources share it.
                 budget = {"budget_left": min(budgets)} if budgets and readings else {}
-                yield dg.MaterializeResult(asset_key=key, metadata={**_table(described[key]), **readings, **budget})
+                yield dg.MaterializeResult(
+                    asset_key=key, metadata={**tables.metadata(key, loaded[key]), **readings, **budget}
+                )
             if _is_read(key):
                 yield _read_completely(key, outcomes, errors)
         yield _read_again_in_time(_progress_key(declared.name), reads, settings)
@@ -209,11 +229,6 @@ def _progress_key(dataset: str) -> dg.AssetKey:
 def _is_read(key: dg.AssetKey) -> bool:
     """Whether a table is read from the API, and not written about it."""
     return key.path[-1] not in operations.TABLES
-
-
-def _table(described: Mapping[str, Any]) -> dict[str, Any]:
-    """What the integration knows of a table: its name and columns. The rest is about files of the load package."""
-    return {name: value for name, value in described.items() if name.startswith("dagster/")}
 
 
 def _readings(outcomes: Mapping[str, Outcome], now: datetime) -> dict[str, Any]:

@@ -55,6 +55,10 @@ def test_the_definitions_load_with_wrong_settings(
     assert told.stdout.splitlines()[-1] == partitions
 
 
+def test_every_asset_says_what_it_is(specs: dict[dg.AssetKey, dg.AssetSpec]) -> None:
+    assert [key for key, spec in specs.items() if not spec.description] == []
+
+
 def test_every_check_says_what_it_means(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     assert [key for key in graph.asset_check_keys if not graph.get_check_spec(key).description] == []

@@ -21,18 +21,31 @@ from dagster_dlt import DagsterDltResource
 from ingestion.errors import WarehouseLocked
 from ingestion.http import Patience
 from ingestion.resource_reading import Outcome
+from ingestion.sources import definition
 from orchestration import rounds
 from orchestration.assets import ingest as subject
+from orchestration.dbt import Described
 from orchestration.instance import WAREHOUSE_POOL
 from orchestration.resources import Loader, RunOptions, Turn
 
 GIFTS = dg.AssetKey(["raw_raise", "gifts"])
+DESCRIBED = {
+    ("raw_raise", name): Described(f"The {name}.", {"id": f"Which of the {name}."})
+    for name in definition("raise").resources
+}
 ORGANIZATIONS = """
 [north]
 raise_token_name = "NORTH"
 [south]
 raise_token_name = "SOUTH"
 """
+
+
+LOADED = {
+    "dagster/storage_kind": "duckdb",
+    "dagster/column_schema": dg.TableSchema([dg.TableColumn("id", "bigint"), dg.TableColumn("_dlt_load_id", "text")]),
+    "jobs": [],
+}
 
 
 @dataclass
@@ -51,7 +64,7 @@ class Unloaded(Loader):
 
     def run(self, context: Any, **_: Any) -> Iterator[dg.MaterializeResult]:
         for key in context.selected_asset_keys:
-            yield dg.MaterializeResult(asset_key=key, metadata={"dagster/storage_kind": "duckdb", "jobs": []})
+            yield dg.MaterializeResult(asset_key=key, metadata=LOADED)
 
 
 @pytest.fixture
@@ -61,7 +74,7 @@ def asset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dg.AssetsDefinitio
     monkeypatch.setenv("ORGANIZATIONS_FILE", str(tmp_path / "organizations.toml"))
     monkeypatch.setenv("NORTH", "secret-north")
     monkeypatch.setenv("SOUTH", "secret-south")
-    return subject.ingest_assets("raise")
+    return subject.ingest_assets("raise", DESCRIBED)
 
 
 def outcome(resource: str, **values: Any) -> Outcome:
@@ -268,10 +281,22 @@ def test_one_organization_alone_is_no_partition(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ORGANIZATIONS_FILE", raising=False)
     monkeypatch.setenv("RAISE_API_TOKEN", "secret")
-    alone = subject.ingest_assets("raise")
+    alone = subject.ingest_assets("raise", DESCRIBED)
     assert alone.partitions_def is None
     result = materialize(alone, monkeypatch, {"default": {"gifts": outcome("gifts")}})
     assert [e.partition for e in materializations(result)] == [None]
+
+
+def test_a_table_tells_what_its_columns_mean(asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = materialize(asset, monkeypatch, {"north": {}, "south": {}})
+    (told,) = (e.metadata for e in materializations(result) if e.asset_key == GIFTS and e.partition is None)
+    assert "jobs" not in told
+    schema = told["dagster/column_schema"].value
+    assert [(c.name, c.type, c.description) for c in schema.columns] == [
+        ("id", "bigint", "Which of the gifts."),
+        ("_dlt_load_id", "text", None),
+    ]
+    assert asset.specs_by_key[GIFTS].description == "The gifts."
 
 
 def test_a_source_that_is_not_in_use_passes(asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch) -> None:
