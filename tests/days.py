@@ -262,11 +262,12 @@ def show(days: Days, console: Console) -> None:
 def main(
     organizations: Annotated[int, typer.Option(help="How many, each by a seed of its own.")] = 20,
     days: Annotated[int, typer.Option(help="How many days.")] = 30,
+    scale: Annotated[str, typer.Option(help="How large each of them is.")] = "small",
     seed: Annotated[int, typer.Option(help="Another seed, other days on which something fails.")] = 1,
 ) -> None:
     """Live through days, and compare each of them."""
     names = [f"org-{number:02}" for number in range(1, organizations + 1)]
-    with tempfile.TemporaryDirectory() as folder, running_several(names) as handles:
+    with tempfile.TemporaryDirectory() as folder, running_several(names, scale) as handles:
         lived = live(Path(folder), handles, days, seed)
     show(lived, Console(width=120))
     raise typer.Exit(1 if lived.differences else 0)
