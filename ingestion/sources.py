@@ -23,6 +23,7 @@ from ingestion.settings import Organization, Settings
 
 _PRODUCTS: dict[str, ModuleType] = {product.NAME: product for product in (virtuous_raise, virtuous_crm_plus)}
 SOURCES: tuple[str, ...] = tuple(_PRODUCTS)
+"""In the order in which they are read. What Raise names is made in CRM+ by the time that CRM+ is read."""
 
 DELETABLE: tuple[str, ...] = tuple(
     resource.qualified(name)

@@ -13,25 +13,18 @@ from ingestion.columns import Kind
 
 _BLANKS = ("", "null", "none", "n/a", "unavailable")
 
-# Tried in order on what is not ISO 8601. Month first: both products write the culture of their U.S. customers.
+# Tried in order on what is not ISO 8601. Month first: both products write the culture of their U.S. customers. Years of
+# two digits come first: the others would take them for the first century.
+_DAYS = ("%m/%d/%y", "%m/%d/%Y", "%b %d, %Y", "%B %d, %Y", "%A, %B %d, %Y", "%a, %d %b %Y", "%Y-%m-%d")
+_TIMES = ("%I:%M:%S %p", "%I:%M %p", "%H:%M:%S", "%H:%M")
 _INSTANT_FORMATS = (
-    "%m/%d/%Y %I:%M:%S %p",
-    "%m/%d/%Y %I:%M %p",
-    "%m/%d/%Y %H:%M:%S",
-    "%m/%d/%Y %H:%M",
-    "%m/%d/%Y",
-    "%b %d, %Y %I:%M:%S %p",
-    "%b %d, %Y %I:%M %p",
-    "%b %d, %Y",
-    "%B %d, %Y %I:%M:%S %p",
-    "%B %d, %Y %I:%M %p",
-    "%B %d, %Y",
-    "%A, %B %d, %Y %I:%M %p",
-    "%A, %B %d, %Y",
+    *(f"{day} {time}" for day in _DAYS for time in _TIMES),
+    *_DAYS,
     "%Y-%m-%dT%H:%M",
-    "%Y-%m-%d %I:%M:%S %p",
 )
-_OFFSET_FORMATS = ("%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%d %H:%M:%S %z")
+_OFFSET_FORMATS = tuple(
+    f"{form} %z" for form in (*_INSTANT_FORMATS, "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f") if "%M" in form
+)
 
 
 def _list(texts: tuple[str, ...]) -> str:
@@ -41,17 +34,25 @@ def _list(texts: tuple[str, ...]) -> str:
 _MACROS = (
     # .NET writes an unset DateTime as the first of January of the year 1.
     f"""create macro is_blank(t) as
-        lower(trim(t)) in ({", ".join(repr(b) for b in _BLANKS)}) or starts_with(t, '0001-01-01')""",
+        lower(trim(t)) in ({", ".join(repr(b) for b in _BLANKS)})
+        or regexp_matches(t, '^(0001-01-01|0?1/0?1/0001)')""",
+    # .NET puts a narrow blank before AM and PM.
+    "create macro plain_blanks(t) as trim(translate(t, chr(8239) || chr(160), '  '))",
     "create macro real_instant(i) as case when i >= timestamptz '1000-01-01 00:00:00+00' then i end",
-    f"""create macro to_instant(t) as real_instant(coalesce(
-        try_cast(t as timestamptz),
-        try_strptime(replace(trim(t), 'Z', '+00'), {_list(_OFFSET_FORMATS)})::timestamptz,
-        try_strptime(trim(t), {_list(_INSTANT_FORMATS)})::timestamptz
-    ))""",
+    "create macro real_date(d) as case when d >= date '1000-01-01' then d end",
+    r"""create macro with_offset(t) as
+        regexp_replace(regexp_replace(t, '(Z|GMT|UTC)$', '+00:00'), ' ?([+-][0-9]{2}:?[0-9]{2})$', ' \1')""",
+    f"""create macro to_instant(t) as coalesce(
+        real_instant(try_cast(t as timestamptz)),
+        real_instant(try_strptime(with_offset(plain_blanks(t)), {_list(_OFFSET_FORMATS)})::timestamptz),
+        real_instant(try_strptime(plain_blanks(t), {_list(_INSTANT_FORMATS)})::timestamptz)
+    )""",
     # A calendar date is the day as written: whatever zone follows, it is never shifted.
     f"""create macro to_date(t) as case
         when t[5:5] = '-' then case when t[1:4] >= '1000' then try_cast(t[1:10] as date) end
-        else try_strptime(trim(t), {_list(_INSTANT_FORMATS)})::date
+        else real_date(try_strptime(
+            regexp_replace(with_offset(plain_blanks(t)), ' [+-][0-9]{{2}}:?[0-9]{{2}}$', ''), {_list(_INSTANT_FORMATS)}
+        )::date)
     end""",
     r"""create macro to_number(t) as case
         when regexp_full_match(

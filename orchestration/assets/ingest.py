@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import PRIORITY_TAG
 from dagster_dlt import DagsterDltTranslator
 from dagster_dlt.translator import DltResourceTranslatorData
 
@@ -17,7 +18,7 @@ from ingestion import operations
 from ingestion.plan import Mode
 from ingestion.resource_reading import Outcome
 from ingestion.settings import Settings, partitions
-from ingestion.sources import OpenReading, definition
+from ingestion.sources import SOURCES, OpenReading, definition
 from orchestration import rules
 from orchestration.assets.ages import age_check_specs, age_checks
 from orchestration.assets.common import OWNERS, guarded
@@ -133,6 +134,7 @@ def ingest_assets(source: str, described: Mapping[tuple[str, str], Described]) -
         pool=WAREHOUSE_POOL,
         partitions_def=partitioned,
         backfill_policy=dg.BackfillPolicy.single_run() if partitioned else None,
+        op_tags={PRIORITY_TAG: str(-SOURCES.index(source))},
     )
     def ingest(context: dg.AssetExecutionContext, loader: Loader, options: RunOptions, turn: Turn) -> Iterator[Any]:
         loaded: dict[dg.AssetKey | None, Mapping[str, Any]] = {}

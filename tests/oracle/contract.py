@@ -81,6 +81,10 @@ def changed_at(row: Row, created: str, modified: str) -> datetime:
     return max(stamps, default=row["_extracted_at"])
 
 
+def made_at(crm_row: Row) -> datetime:
+    return crm_row.get("create_date_time_utc") or crm_row["_first_extracted_at"]
+
+
 class Compared(NamedTuple):
     """A match in one currency."""
 
@@ -176,6 +180,12 @@ class Oracle:
         assert as_of is not None
         age = as_of - since
         return "pending" if age < LATE_AFTER else "late" if age < MISSING_AFTER else "missing"
+
+    def is_newer_than_crm_plus(self, row: Row, raise_side: str, crm_plus_side: str) -> bool:
+        """Whether Raise changed the record after CRM+ was read, or up to a day before where only Raise was read since."""
+        ours, theirs = self.read_at["raise", raise_side], self.read_at["crm_plus", crm_plus_side]
+        since = theirs - LATE_AFTER if ours > theirs else theirs
+        return changed_at(row, "created_date", "modified_date") > since
 
     @staticmethod
     def created(row: Row) -> datetime:
@@ -334,7 +344,7 @@ class Oracle:
     def is_linked_elsewhere(donor: Row) -> bool:
         urls = json.loads(donor.get("crm_key_urls") or "{}") or {}
         return (
-            bool(urls)
+            any(link is not None for link in urls.values())
             and "virtuous"
             not in json.dumps(
                 [[type_, link.get("url") if isinstance(link, dict) else link] for type_, link in urls.items()]
@@ -716,8 +726,7 @@ class Oracle:
             return "not_assessable"
         as_of = self.as_of("gift")
         assert as_of is not None
-        since = changed_at(self.crm_gifts[root], "create_date_time_utc", "modified_date_time_utc")
-        return "pending" if since > as_of else "orphan"
+        return "pending" if made_at(self.crm_gifts[root]) > as_of else "orphan"
 
     def _gift(self, gift: Row, crm_gifts: list[Row], evidence: str) -> Row:
         id = gift["id"]
@@ -764,13 +773,40 @@ class Oracle:
             return "not_assessable"
         if expected is False:
             return "sync_disabled"
-        if self.may_be_unreadable("gifts"):
+        if self.may_be_unreadable("gifts") or self._is_in_doubt(gift):
             return "not_assessable"
         answer["expected_since"] = self.created(gift)
         by_age = self.by_age("gift", self.created(gift))
         if by_age != "pending" and not self.is_key_trusted and (contact is None or self._has_unexplained(contact)):
             return "not_assessable"
         return by_age
+
+    def _is_in_doubt(self, gift: Row) -> bool:
+        """Whether a CRM+ gift that is left over may be this one, as far as either could be read."""
+        donor = self.raise_donors.get(gift["donor_id"])
+        key = integer(donor.get("crm_key")) if donor and not self.is_linked_elsewhere(donor) else None
+        unreadable = self.quarantined("crm_plus", "contacts")
+        is_nobody_known = gift["donor_id"] in self.quarantined("raise", "donors") or (
+            key is not None
+            and bool(unreadable & set(self.chain(key)) or (self.survivor(key) is None and None in unreadable))
+        )
+        contact = self.donor_contact(gift["donor_id"])
+        taken = {member for members in self.gift_matches[0].values() for member in members}
+        for root in self.families:
+            other = self.crm_gifts[root]
+            if root in taken or self.family_pair(root) is not None or self.is_reversing(other):
+                continue
+            days, amounts = (gift.get("date"), other.get("gift_date")), (gift.get("amount"), other.get("amount"))
+            currencies = {folded(gift.get("currency")), folded(other.get("currency_code"))} - {None}
+            if len(currencies) > 1 or (None not in days and abs(days[0] - days[1]) > DATE_TOLERANCE):
+                continue
+            found = self.survivor(other.get("contact_id"))
+            if (is_nobody_known or found is None) and None not in amounts and amounts[0] == amounts[1]:
+                return True
+            near = None in amounts or abs(amounts[0] - amounts[1]) <= AMOUNT_TOLERANCE
+            if contact is not None and found == contact and near and None in (*days, other.get("amount")):
+                return True
+        return False
 
     def _has_unexplained(self, contact: int | None) -> bool:
         """Where the key is not the key: whether the contact has gifts from Raise that belong to no Raise gift yet."""
@@ -794,7 +830,7 @@ class Oracle:
         standing = [g for g in crm_gifts if not self.is_reversing(g)]
         expected = Decimal(0) if group == "reversed" else amount
         changed_since = (
-            changed_at(gift, "created_date", "modified_date") > self.read_at["crm_plus", "gifts"]
+            self.is_newer_than_crm_plus(gift, "gifts", "gifts")
             or max(changed_at(g, "create_date_time_utc", "modified_date_time_utc") for g in crm_gifts)
             > self.read_at["raise", "gifts"]
         )
@@ -831,7 +867,8 @@ class Oracle:
         found = difference()
         if found is not None:
             stale_contacts = found == "contact_mismatch" and not self.is_assessable("gift")
-            return "not_assessable" if changed_since or stale_contacts else found
+            may_lack_a_part = found in ("refund_not_reversed", "amount_mismatch") and self.may_be_unreadable("gifts")
+            return "not_assessable" if changed_since or stale_contacts or may_lack_a_part else found
         if len(standing) >= 2:
             return "matched_split"
         if not near(net, expected) and costs:
@@ -877,7 +914,7 @@ class Oracle:
             return "not_assessable"
         as_of = self.as_of("recurring_gift")
         assert as_of is not None
-        return "pending" if changed_at(schedule, "create_date_time_utc", "modified_date_time_utc") > as_of else "orphan"
+        return "pending" if made_at(schedule) > as_of else "orphan"
 
     def _paired(self, schedule: int) -> list[int]:
         """CRM+ schedules that name the Raise schedule: those that run first."""
@@ -915,8 +952,8 @@ class Oracle:
         if key in self.crm_schedules:
             crm_id = key
             answer = {"evidence": "crm_key", "confidence": "exact" if key in paired else "high"}
-        elif not text and (unclaimed := [id for id in paired if id not in self._keyed_schedules]):
-            crm_id = unclaimed[0]
+        elif not text and paired:
+            crm_id = paired[0]
             answer = {"evidence": "transaction", "confidence": "medium"}
         answer["crm_id"] = crm_id
         other = self.crm_schedules.get(crm_id) if crm_id is not None else None
@@ -936,9 +973,7 @@ class Oracle:
             if text and key is None:
                 return "foreign_key"
             if key is not None and other is None:
-                newer = (
-                    changed_at(schedule, "created_date", "modified_date") > self.read_at["crm_plus", "recurring_gifts"]
-                )
+                newer = self.is_newer_than_crm_plus(schedule, "recurring_gifts", "recurring_gifts")
                 return (
                     "not_assessable"
                     if newer or key in unreadable or self.may_be_unreadable("recurring_gifts")
@@ -958,10 +993,10 @@ class Oracle:
                 if self.is_ended(schedule) and ended_at is not None and ended_at - self.created(schedule) <= LATE_AFTER:
                     return "not_expected"
                 expected = self.is_expected(schedule)
-                if expected is None:
-                    return "not_assessable"
-                if not expected:
+                if expected is False:
                     return "sync_disabled"
+                if expected is None or (self.is_ended(schedule) and ended_at is None):
+                    return "not_assessable"
                 if self.may_be_unreadable("recurring_gifts"):
                     return "not_assessable"
                 answer["expected_since"] = self.created(schedule)
@@ -973,7 +1008,7 @@ class Oracle:
 
     def _compare_schedules(self, schedule: Row, other: Row, key: int | None) -> str:
         changed_since = (
-            changed_at(schedule, "created_date", "modified_date") > self.read_at["crm_plus", "recurring_gifts"]
+            self.is_newer_than_crm_plus(schedule, "recurring_gifts", "recurring_gifts")
             or changed_at(other, "create_date_time_utc", "modified_date_time_utc")
             > self.read_at["raise", "recurring_gifts"]
         )

@@ -496,7 +496,12 @@ class World:
             )
             reversal |= {
                 "amount": amount.quantize(Decimal("0.01")),
-                "gift_designations": gift["gift_designations"].replace('amountDesignated": ', 'amountDesignated": -'),
+                "gift_designations": json.dumps(
+                    [
+                        part | {"amountDesignated": -part["amountDesignated"]}
+                        for part in json.loads(gift["gift_designations"])
+                    ]
+                ),
                 "gift_type": self.usually("Reversing Transaction", "Credit", share=0.8),
                 "reversed_gift_id": self.usually(gift["id"], 4999, share=0.93) if by in ("name", "both") else None,
                 "currency_code": gift["currency_code"],

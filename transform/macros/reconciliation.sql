@@ -14,6 +14,21 @@
 {%- endmacro %}
 
 
+{#- Whether Raise changed something that the last read of CRM+ may not show: after it, or so shortly before it that the
+    sync had not followed, where CRM+ was not read again since. Read in one run, the two sides are compared as they are. -#}
+{% macro is_newer_than_crm_plus(changed_at, raise_read_at, crm_plus_read_at) -%}
+    coalesce(
+        {{ changed_at }}
+        > {{ crm_plus_read_at }}
+        - case
+            when {{ raise_read_at }} > {{ crm_plus_read_at }} then interval '1 hour' * {{ var('late_after_hours') }}
+            else interval '0 hours'
+        end,
+        false
+    )
+{%- endmacro %}
+
+
 {#- The ages of a record that should be in CRM+ and is not, by `age_us`: pending, late, and missing from there on. -#}
 {% macro is_in_time() -%}
     age_us < {{ var('late_after_hours') }} * 3600000000

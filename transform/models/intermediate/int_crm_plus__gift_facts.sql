@@ -21,7 +21,7 @@ with gifts as (
         created_at,
         modified_at,
         first_extracted_at,
-        coalesce({{ fold_name('gift_type') }} = 'reversing transaction', false) or coalesce(amount < 0, false)
+        coalesce({{ fold_label('gift_type') }} = 'reversingtransaction', false) or coalesce(amount < 0, false)
             as is_reversing
     from {{ ref('stg_crm_plus__gifts') }}
     where not is_deleted
@@ -158,6 +158,7 @@ select
     ) as base_designated_costs,
     keyed_gifts.gift_date,
     keyed_gifts.created_at,
+    coalesce(keyed_gifts.created_at, keyed_gifts.first_extracted_at) as made_at,
     coalesce(greatest(keyed_gifts.created_at, keyed_gifts.modified_at), keyed_gifts.first_extracted_at) as changed_at
 from keyed_gifts
 left join cost_designations

@@ -47,6 +47,7 @@ select
     schedules.frequency,
     frequencies.payments_per_year,
     schedules.amount,
+    coalesce(schedules.created_at, schedules.first_extracted_at) as made_at,
     coalesce(greatest(schedules.created_at, schedules.modified_at), schedules.first_extracted_at) as changed_at
 from schedules
 left join states

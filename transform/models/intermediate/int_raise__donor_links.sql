@@ -13,8 +13,7 @@ with donors as (
     from {{ ref('stg_raise__donors') }}
 ),
 
--- usually a map from the type of integration to its link; a list of links is read as well. A type without an entry links
--- nowhere.
+-- usually a map from the type of integration to its link; a list of links is read as well
 link_entries as (
     select
         organization,
@@ -22,17 +21,24 @@ link_entries as (
         case json_type(crm_key_urls)
             when 'OBJECT'
                 then list_transform(
-                    list_filter(
-                        map_entries(try_cast(crm_key_urls as map(varchar, json))), -- noqa: LT01
-                        lambda x: json_type(x.value) != 'NULL'
-                    ),
+                    map_entries(try_cast(crm_key_urls as map(varchar, json))), -- noqa: LT01
                     lambda x: {
                         'type': x.key,
-                        'url': coalesce(x.value ->> '$.url', case json_type(x.value) when 'VARCHAR' then x.value ->> '$' end)
+                        'url': coalesce(
+                            x.value ->> '$.url', case json_type(x.value) when 'VARCHAR' then x.value ->> '$' end
+                        ),
+                        'is_link': json_type(x.value) != 'NULL'
                     }
                 )
             when 'ARRAY'
-                then from_json(crm_key_urls, '[{"type": "VARCHAR", "url": "VARCHAR"}]')
+                then list_transform(
+                    from_json(crm_key_urls, '[{"type": "VARCHAR", "url": "VARCHAR"}]'),
+                    lambda x: {
+                        'type': x.type,
+                        'url': x.url,
+                        'is_link': true
+                    }
+                )
         end as entries
     from donors
     where crm_key_urls is not null
@@ -40,22 +46,24 @@ link_entries as (
 
 virtuous_link_entries as (
     select
-        *,
+        organization,
+        donor_id,
+        -- a type without a link leads nowhere; that of Virtuous tells all the same where the key belongs
+        list_filter(entries, lambda x: x.is_link) as link_entries,
         list_filter(
             entries,
             lambda x: contains(lower(concat_ws(' ', x.type, x.url)), 'virtuous')
         ) as virtuous_entries
     from link_entries
-    where len(entries) > 0
 ),
 
 link_targets as (
     select
         organization,
         donor_id,
-        len(virtuous_entries) = 0 as is_linked_elsewhere,
+        len(link_entries) > 0 and len(virtuous_entries) = 0 as is_linked_elsewhere,
         list_min(list_transform(virtuous_entries, lambda x: {{ clean_text('x.url') }})) as crm_url,
-        array_to_string(list_sort(list_transform(entries, lambda x: x.type)), ', ') as integration_types
+        array_to_string(list_sort(list_transform(link_entries, lambda x: x.type)), ', ') as integration_types
     from virtuous_link_entries
 ),
 

@@ -44,21 +44,34 @@ frequencies as (
     where source = 'raise' and problem is null
 ),
 
-cost_allocations as (
+cost_projects as (
     select
         organization,
-        recurring_gift_id,
+        list(project_id) as project_ids
+    from {{ ref('stg_raise__projects') }}
+    where {{ is_name_of_costs('project_name') }}
+    group by organization
+),
+
+cost_allocations as (
+    select
+        schedules.organization,
+        schedules.recurring_gift_id,
         list_sum(
             list_transform(
                 list_filter(
-                    from_json(projects, '[{"name": "VARCHAR", "projectName": "VARCHAR", "amount": "VARCHAR"}]'),
-                    lambda x: {{ fold_name('coalesce(x.name, x.projectname)') }} = 'covers processing fees'
+                    from_json(
+                        schedules.projects,
+                        '[{"name": "VARCHAR", "projectName": "VARCHAR", "projectId": "VARCHAR", "amount": "VARCHAR"}]'
+                    ),
+                    lambda x: {{ is_allocation_of_costs('x', 'cost_projects.project_ids') }}
                 ),
                 lambda x: {{ money_from_text('x.amount') }}
             )
         ) as covered_costs
     from schedules
-    where donor_cover_costs
+    left join cost_projects on schedules.organization = cost_projects.organization
+    where schedules.donor_cover_costs
 ),
 
 link_urls as (

@@ -1,5 +1,5 @@
--- Which CRM+ schedule each Raise schedule is, by its key, else by the transaction pair of a CRM+ schedule that no key
--- claims.
+-- Which CRM+ schedule each Raise schedule is, by its key, else by the transaction pair. The key of one schedule does not
+-- take from another what names it.
 with raise_schedules as (
     select
         organization,
@@ -31,28 +31,19 @@ keyed as (
             and raise_schedules.crm_key_recurring_gift_id = crm_schedules.recurring_gift_id
 ),
 
-unclaimed as (
-    select crm_schedules.*
-    from crm_schedules
-    anti join keyed
-        on
-            crm_schedules.organization = keyed.organization
-            and crm_schedules.recurring_gift_id = keyed.crm_schedule_id
-    where crm_schedules.pair_raise_id is not null
-),
-
 -- of several with one pair the one that still runs, of several of those the oldest
 paired as (
     select
         raise_schedules.organization,
         raise_schedules.recurring_gift_id as raise_schedule_id,
-        arg_min(unclaimed.recurring_gift_id, (coalesce(unclaimed.is_ended, false), unclaimed.recurring_gift_id))
-            as crm_schedule_id
+        arg_min(
+            crm_schedules.recurring_gift_id, (coalesce(crm_schedules.is_ended, false), crm_schedules.recurring_gift_id)
+        ) as crm_schedule_id
     from raise_schedules
-    inner join unclaimed
+    inner join crm_schedules
         on
-            raise_schedules.organization = unclaimed.organization
-            and raise_schedules.recurring_gift_id = unclaimed.pair_raise_id
+            raise_schedules.organization = crm_schedules.organization
+            and raise_schedules.recurring_gift_id = crm_schedules.pair_raise_id
     where not raise_schedules.has_crm_key
     group by raise_schedules.organization, raise_schedules.recurring_gift_id
 )

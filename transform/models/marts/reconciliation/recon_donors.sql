@@ -196,15 +196,8 @@ conditions as (
         -- the key is newer than what was read of the contacts: not finding its contact says nothing yet
         crm_key_contact_id is not null
         and key_merge_state is null
-        and (
-            -- `extracted_at` is when the read of donors began: a change during that read may be newer
-            coalesce(changed_at > contacts_read_at, false)
-            or (
-                extracted_at > contacts_read_at
-                and coalesce(changed_at, extracted_at)
-                > contacts_read_at - interval '1 hour' * {{ var('late_after_hours') }}
-            )
-        ) as is_key_newer_than_contacts,
+        and {{ is_newer_than_crm_plus('coalesce(changed_at, extracted_at)', 'extracted_at', 'contacts_read_at') }}
+            as is_key_newer_than_contacts,
         -- the donor was last read before the contact named it: its key may have come since
         not has_crm_key and references_changed_at > unread_since as is_reference_newer_than_donor,
         is_key_unusable or is_linked_elsewhere as is_foreign_key,

@@ -171,6 +171,7 @@ gift_facts as (
         unreadable_by_raise_id.raise_id is not null
         or unreadable_by_contact.contact_id is not null
         or unreadable_by_nobody.organization is not null as may_be_unreadable_in_crm_plus,
+        gift_doubts.raise_gift_id is not null as may_be_unidentified_in_crm_plus,
         coalesce(candidate_counts.candidate_count, 0) as candidate_count,
         unexplained_contacts.contact_id is not null as has_unexplained_gifts,
         totals.* exclude (organization, raise_gift_id, orphan_gift_id) -- noqa: RF02
@@ -195,6 +196,10 @@ gift_facts as (
         on
             gifts.organization = candidate_counts.organization
             and gifts.gift_id = candidate_counts.raise_gift_id
+    left join {{ ref('int_recon__gift_doubts') }} as gift_doubts
+        on
+            gifts.organization = gift_doubts.organization
+            and gifts.gift_id = gift_doubts.raise_gift_id
     left join quarantined_gifts
         on
             gifts.organization = quarantined_gifts.organization
@@ -348,7 +353,7 @@ conditions as (
         or coalesce(is_quarantined, false)
         or (
             not has_match
-            and coalesce(may_be_unreadable_in_crm_plus, false)
+            and coalesce(may_be_unreadable_in_crm_plus or may_be_unidentified_in_crm_plus, false)
             and status_group = 'settled'
             and coalesce(is_expected, true)
         ) as is_counterpart_unreadable,
@@ -394,7 +399,7 @@ conditions as (
         ) > {{ var('date_tolerance_days') }} as is_date_mismatch,
         has_match and gift_count > 1 as is_split,
         has_match and abs(compared_net - expected_net) > {{ tolerance }} as is_with_costs,
-        raise_changed_at > crm_gifts_read_at
+        {{ is_newer_than_crm_plus('raise_changed_at', 'raise_gift_read_at', 'crm_gifts_read_at') }}
         or changed_at > raise_gift_read_at
         -- of several CRM+ gifts, one may be gone since another came
         or (gift_count + reversal_count > 1 and changed_at > unread_since) as is_changed_after_other_read,
@@ -420,7 +425,12 @@ differences as (
         -- what is missing in the match, a reversal or a part, may be what nobody could read
         coalesce(may_be_unreadable_in_crm_plus, false)
         and (is_refund_not_reversed or is_amount_mismatch) as is_missing_part_unreadable,
-        is_contact_mismatch and not is_assessable as is_contact_read_too_old,
+        is_contact_mismatch
+        and not is_assessable
+        -- what comes first in the order of the statuses needs no contacts
+        and not coalesce(
+            is_refund_not_reversed or is_reversal_without_refund or is_duplicate or is_amount_mismatch, false
+        ) as is_contact_read_too_old,
         is_refund_not_reversed and not is_key_trusted and has_unexplained_gifts as is_reversal_unknown
     from conditions
 ),
@@ -537,8 +547,12 @@ select
                     then 'The gift is in quarantine: its present state could not be read.'
                 when coalesce(explained.is_quarantined, false)
                     then explained.crm_gifts_text || ': one is in quarantine, so that its present state could not be read.'
-                when explained.is_counterpart_unreadable
+                when explained.is_counterpart_unreadable and explained.may_be_unreadable_in_crm_plus
                     then 'No CRM+ gift was found, and a CRM+ gift that may be this one is in quarantine.'
+                when explained.is_counterpart_unreadable
+                    then
+                        'A CRM+ gift without a transaction id may be this one: its contact, amount or date, or what is known'
+                        || ' of the donor, could not be read.'
                 when explained.is_status_unknown
                     then 'Raise does not say what became of the gift: it came without the text of its status.'
                 when explained.is_incomparable
@@ -550,7 +564,8 @@ select
                         || '; the amounts in a common base currency are not known on both sides.'
                 when explained.is_difference_too_new
                     then
-                        'The two sides differ, but one of them changed after the other was read; Raise gifts were read at '
+                        'The two sides differ, but one of them changed after the other was read, or so shortly before'
+                        || ' that it need not show yet; Raise gifts were read at '
                         || {{ instant_text('explained.raise_gift_read_at') }} || ', CRM+ gifts at '
                         || {{ instant_text('explained.crm_gifts_read_at') }} || '.'
                 when explained.is_missing_part_unreadable

@@ -223,7 +223,7 @@ orphan_facts as (
         claims.frequency as crm_frequency_text,
         claims.payments_per_year as crm_payments_per_year,
         claims.amount as crm_amount,
-        claims.changed_at as expected_since,
+        claims.made_at as expected_since,
         hidden_originals.crm_id is not null as is_raise_schedule_quarantined,
         crm_quarantine.record_key is not null as is_crm_schedule_quarantined
     from unexplained_claims as claims
@@ -284,7 +284,8 @@ conditions as (
         not is_donor_quarantined
         and crm_resolved_contact_id != contact_id
         and not coalesce(list_contains(disputed_contact_ids, crm_resolved_contact_id), false) as is_contact_mismatch,
-        raise_changed_at > crm_schedules_read_at or crm_changed_at > raise_schedule_read_at as is_changed_after_other_read,
+        {{ is_newer_than_crm_plus('raise_changed_at', 'raise_schedule_read_at', 'crm_schedules_read_at') }}
+        or crm_changed_at > raise_schedule_read_at as is_changed_after_other_read,
         {{ is_in_time() }} as is_in_time,
         {{ is_not_yet_missing() }} as is_not_yet_missing
     from timed_facts
@@ -310,6 +311,12 @@ doubts as (
                 and (is_state_mismatch or is_amount_mismatch or is_frequency_mismatch or is_contact_mismatch)
             )
         ) as is_difference_too_new,
+        -- it may have ended before it could arrive
+        not has_match
+        and not has_crm_key
+        and is_ended
+        and ended_by is null
+        and not is_campaign_off as is_end_unknown,
         not has_match
         and not has_crm_key
         and is_expected is null
@@ -329,6 +336,7 @@ judged as (
             when is_read_incomplete_or_stale then 'not_assessable'
             when is_counterpart_unreadable then 'not_assessable'
             when is_difference_too_new then 'not_assessable'
+            when is_end_unknown then 'not_assessable'
             when is_expectation_unknown then 'not_assessable'
             when is_foreign_key then 'foreign_key'
             when is_dangling then 'dangling'
@@ -393,10 +401,14 @@ select
                     then 'No CRM+ schedule was found, and one that may be this one is in quarantine.'
                 when explained.is_difference_too_new
                     then
-                        'The two sides differ, but one of them changed after the other was read; '
-                        || 'Raise schedules were read at '
+                        'The two sides differ, but one of them changed after the other was read, or so shortly before'
+                        || ' that it need not show yet; Raise schedules were read at '
                         || {{ instant_text('explained.raise_schedule_read_at') }} || ', CRM+ schedules at '
                         || {{ instant_text('explained.crm_schedules_read_at') }} || '.'
+                when explained.is_end_unknown
+                    then
+                        'Raise says "' || explained.status_text || '" and not since when: it may have ended before it could'
+                        || ' arrive in CRM+.'
                 else
                     'It is not known whether the campaign' || coalesce(' "' || explained.campaign || '"', '')
                     || ' of the schedule was syncing.'

@@ -1,0 +1,14 @@
+{#- Whether a project is the one that Raise books the costs to that a donor covers. -#}
+{% macro is_name_of_costs(expression) -%}
+    coalesce({{ fold_name(expression) }} = 'covers processing fees', false)
+{%- endmacro %}
+
+
+{#- Whether an allocation is of covered costs: by the name that it carries, else by that of its project. -#}
+{% macro is_allocation_of_costs(allocation, project_ids) -%}
+    {%- set name = "coalesce(" ~ clean_text(allocation ~ ".name") ~ ", " ~ clean_text(allocation ~ ".projectname") ~ ")" -%}
+    case
+        when {{ name }} is not null then {{ is_name_of_costs(name) }}
+        else coalesce(list_contains({{ project_ids }}, {{ integer_key(allocation ~ ".projectid") }}), false)
+    end
+{%- endmacro %}
