@@ -80,7 +80,7 @@ def test_every_raw_table_comes_from_its_api(specs: dict[dg.AssetKey, dg.AssetSpe
 
 
 def test_raise_is_read_before_crm_plus(defs: dg.Definitions) -> None:
-    """A key or a gift that Raise shows was made in CRM+ before; read the other way round, it would seem to be missing."""
+    """A key that Raise shows was made in CRM+ before; read the other way round, it would seem to lead nowhere."""
     steps = defs.resolve_job_def("reconcile").graph.node_dict
     priorities = [int(steps[f"ingest_{source}"].definition.tags[PRIORITY_TAG]) for source in SOURCES]
     assert SOURCES == ("raise", "crm_plus")

@@ -182,7 +182,7 @@ class Oracle:
         return "pending" if age < LATE_AFTER else "late" if age < MISSING_AFTER else "missing"
 
     def is_newer_than_crm_plus(self, row: Row, raise_side: str, crm_plus_side: str) -> bool:
-        """Whether Raise changed the record after CRM+ was read, or up to a day before where only Raise was read since."""
+        """Whether Raise changed the record after CRM+ was read, or a day before where only Raise was read since."""
         ours, theirs = self.read_at["raise", raise_side], self.read_at["crm_plus", crm_plus_side]
         since = theirs - LATE_AFTER if ours > theirs else theirs
         return changed_at(row, "created_date", "modified_date") > since
