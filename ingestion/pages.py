@@ -68,8 +68,8 @@ T = TypeVar("T")
 OffsetFetch: TypeAlias = Callable[[int, int], Page]
 """Fetches the page that starts at an offset, of at least so many rows: fewer are of no use."""
 
-KeysetFetch: TypeAlias = Callable[[int | None, int], Page]
-"""Fetches the page of the lowest keys above the given one, without the first few of them."""
+KeysetFetch: TypeAlias = Callable[[int | None, int, int], Page]
+"""Fetches the page of the lowest keys above the given one, without the first few of them, of at least so many rows."""
 
 
 def offset_pages(
@@ -97,21 +97,45 @@ def keyset_pages(fetch: KeysetFetch, start: Position = BEGINNING) -> Iterator[Pa
     """Every page behind `start` of a collection that can be asked for the keys above a given one.
 
     Ends on an empty page. The total of such an answer counts what is left; from the beginning, the pages given out
-    carry the total of the whole.
+    carry the total of the whole. What the first one counted must have come by the end: if not, and if that many are
+    counted once more, the last page carries that total, so that nobody takes the reading for complete.
+
+    Who asks for the keys above a given one relies on the order of the keys and on being understood. Where an answer
+    shows that one of them is missing, the rest is read by offsets, which need neither.
     """
     after, count, holes = start.key, start.skip, 0
+    counted: int | None = None
+
+    def by_offset(skip: int, least: int) -> Page:
+        return fetch(None, skip, least)
+
     while True:
-        page = fetch(after, holes)
+        page = fetch(after, holes, 1)
         if page.hole:
             holes += 1
             yield _placed(page, hole_behind(after, holes), Position(after, count))
             continue
+        if not _is_ascending(page.ids):
+            # Anything may lie below the cursor by now.
+            with _Ahead(by_offset, by_offset, 0) as pages:
+                yield from _in_any_order(pages)
+            return
+        counted = page.total if counted is None else counted
+        read = count + holes - start.skip
         keys = [key for key in page.ids if key is not None]
-        if not keys or (after is not None and max(keys) <= after):
+        if not keys or (after is not None and keys[-1] <= after):
+            says_more = read < (counted or 0) if page.total is None else page.total > holes
+            if page.ids or says_more:
+                yield from offset_pages(by_offset, Position(after, count), ahead=0)
+            elif read < (counted or 0):
+                # Some may have vanished meanwhile. Behind the last row the answer is a small one.
+                left = fetch(start.key, read, 1).total
+                if left is None or left > read:
+                    yield replace(page, total=start.skip + (left or counted or 0), position=Position(after, count))
             return
         total = None if page.total is None else count + page.total
-        count += len(page.ids) + holes
-        after, holes = max(keys), 0
+        count += page.count + holes
+        after, holes = keys[-1], 0
         yield replace(page, total=total, position=Position(after, count))
 
 

@@ -137,9 +137,9 @@ class CrmPlusClient:
     ) -> Iterator[Page]:
         ladder = Ladder(_MOST_PER_PAGE)
 
-        def above(after: int | None, skip: int) -> Page:
+        def above(after: int | None, skip: int, least: int) -> Page:
             asked = conditions if after is None else [*conditions, cursor | {"value": str(after)}]
-            return ladder.fetch(lambda take: self._page(resource, skip, take, asked))
+            return ladder.fetch(lambda take: self._page(resource, skip, take, asked), least)
 
         return keyset_pages(above, start)
 
