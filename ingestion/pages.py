@@ -73,7 +73,12 @@ KeysetFetch: TypeAlias = Callable[[int | None, int, int], Page]
 
 
 def offset_pages(
-    fetch: OffsetFetch, start: Position = BEGINNING, *, ahead: int = 2, hasty: OffsetFetch | None = None
+    fetch: OffsetFetch,
+    start: Position = BEGINNING,
+    *,
+    ahead: int = 2,
+    hasty: OffsetFetch | None = None,
+    may_hurry: Callable[[], bool] = lambda: True,
 ) -> Iterator[Page]:
     """Every page behind `start` of a collection that has only offsets.
 
@@ -83,10 +88,10 @@ def offset_pages(
     change places: the sweep is repeated until one goes through undisturbed. Raises `OrderUnstable` when none does.
 
     A sweep ends on a page that brings nothing behind the anchor, never on a short one: servers cap the page size as
-    they like. `ahead` pages are fetched in advance, by `hasty` where it is another way; a page that it fails on is
-    fetched again when its turn comes.
+    they like. `ahead` pages are fetched in advance while one `may_hurry`, by `hasty` where it is another way; a page
+    that it fails on is fetched again when its turn comes.
     """
-    with _Ahead(fetch, hasty or fetch, ahead) as pages:
+    with _Ahead(fetch, hasty or fetch, ahead, may_hurry) as pages:
         try:
             yield from _in_key_order(pages, start)
         except _NotInKeyOrder:
@@ -117,7 +122,7 @@ def keyset_pages(fetch: KeysetFetch, start: Position = BEGINNING) -> Iterator[Pa
             continue
         if not _is_ascending(page.ids):
             # Anything may lie below the cursor by now.
-            with _Ahead(by_offset, by_offset, 0) as pages:
+            with _Ahead(by_offset, by_offset, 0, lambda: False) as pages:
                 yield from _in_any_order(pages)
             return
         counted = page.total if counted is None else counted
@@ -179,10 +184,11 @@ class _NotInKeyOrder(Exception):
 class _Ahead:
     """Fetches pages, and meanwhile the ones that will most likely be asked for next."""
 
-    def __init__(self, fetch: OffsetFetch, hasty: OffsetFetch, ahead: int) -> None:
+    def __init__(self, fetch: OffsetFetch, hasty: OffsetFetch, ahead: int, may_hurry: Callable[[], bool]) -> None:
         self._fetch = fetch
         self._hasty = hasty
         self._ahead = ahead
+        self._may_hurry = may_hurry
         self._coming: deque[tuple[int, Future[Page]]] = deque()
         # What the page before counted: one total that is too low must not end a sweep.
         self._counted = 0
@@ -220,7 +226,8 @@ class _Ahead:
         step = max(page.count - overlap, 1)
         skip += step
         at = self._coming[-1][0] + step if self._coming else skip
-        while len(self._coming) < self._ahead and page.total is not None and at < page.total - overlap:
+        ahead = self._ahead if self._may_hurry() else 0
+        while len(self._coming) < ahead and page.total is not None and at < page.total - overlap:
             self._coming.append((at, self._executor.submit(self._hasty, at, 1 + overlap)))
             at += step
         return skip, overlap
