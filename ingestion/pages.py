@@ -120,7 +120,7 @@ def keyset_pages(fetch: KeysetFetch, start: Position = BEGINNING) -> Iterator[Pa
             holes += 1
             yield _placed(page, hole_behind(after, holes), Position(after, count))
             continue
-        if not _is_ascending(page.ids):
+        if not is_ascending(page.ids):
             # Anything may lie below the cursor by now.
             with _Ahead(by_offset, by_offset, 0, lambda: False) as pages:
                 yield from _in_any_order(pages)
@@ -233,7 +233,7 @@ class _Ahead:
         return skip, overlap
 
 
-def _is_ascending(ids: tuple[int | None, ...]) -> bool:
+def is_ascending(ids: tuple[int | None, ...]) -> bool:
     """Whether no key is lower than the one before. One that comes twice is no other order."""
     keys = [key for key in ids if key is not None]
     return all(low <= high for low, high in pairwise(keys))
@@ -250,7 +250,7 @@ def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
             yield _placed(page, hole_behind(covered, holes), Position(covered, skip + 1))
             skip, overlap = skip + 1, 0
             continue
-        if not _is_ascending(page.ids):
+        if not is_ascending(page.ids):
             raise _NotInKeyOrder
         if _is_bare(page, skip, overlap, page.total):
             skip, overlap = skip + overlap, 0

@@ -16,7 +16,7 @@ from ingestion.errors import RequestRejected, SourceError
 from ingestion.http import PATIENCE, Patience, ReadClient
 from ingestion.ladder import Ladder
 from ingestion.log_entries import Waiting
-from ingestion.pages import BEGINNING, Page, Position, keyset_pages, offset_pages
+from ingestion.pages import BEGINNING, Page, Position, is_ascending, keyset_pages, offset_pages
 from ingestion.settings import Organization
 from ingestion.virtuous_crm_plus.resources import ORGANIZATION, CrmPlusResource
 
@@ -216,14 +216,17 @@ class CrmPlusClient:
         """The page with `isArchived` on each row: where a row does not say, told by what the same question leaves out
         when asked without archived records.
 
-        Asked right after the page, so that a record that was made in between cannot look archived. Without archived
-        rows the answer reaches further than the page, never less far.
+        Asked right after the page, so that a record that was made in between cannot look archived. Above an id, the
+        answer without archived rows reaches further than the page; one that does not, as among rows in another order,
+        proves nothing about who is not in it.
         """
-        live = set(self._query(resource, path, 0, _MOST_PER_PAGE, conditions, archived=False).ids)
-        answer = orjson.loads(page.body)
+        live = self._query(resource, path, 0, _MOST_PER_PAGE, conditions, archived=False)
+        if not _reaches(live, page):
+            return page
+        ids, answer = set(live.ids), orjson.loads(page.body)
         for row, key in zip(answer[ROWS], page.ids, strict=True):
             if row.get("isArchived") is None:
-                row["isArchived"] = key not in live
+                row["isArchived"] = key not in ids
         return Page(orjson.dumps(answer).decode(), page.ids, page.total)
 
     def _condition(
@@ -285,6 +288,14 @@ def _tells_archive_state(page: Page) -> bool:
     """Whether each row says itself whether it is archived; what lies within it, such as a contact method, may say so
     of itself."""
     return all(row.isArchived is not None for row in _archive_states.decode(page.body).rows)
+
+
+def _reaches(live: Page, page: Page) -> bool:
+    """Whether every live row of a page would have to be in this answer."""
+    if live.total is not None and live.total <= live.count:
+        return True
+    keys, others = ([key for key in answer.ids if key is not None] for answer in (live, page))
+    return is_ascending(live.ids) and bool(keys) and keys[-1] >= max(others, default=keys[-1])
 
 
 def _spelling(wanted: Iterable[str], offered: Iterable[str]) -> str | None:

@@ -284,3 +284,13 @@ def test_what_a_contact_says_of_itself_stays() -> None:
     server = CrmPlus(30, row=lambda number: {"isArchived": False} if number == 10 else {})
     rows = [r for page in server.crm_plus_client().pages(crm_plus.CONTACTS) for r in json.loads(page.body)["list"]]
     assert {row["id"] for row in rows if row["isArchived"]} == {20, 30}
+
+
+@pytest.mark.parametrize("is_sorted", [True, False])
+def test_nobody_looks_archived_where_the_answer_does_not_reach(is_sorted: bool) -> None:
+    server = CrmPlus(2500, refuses=lambda body: "sortBy" in body and not is_sorted)
+    pages = list(server.crm_plus_client().pages(crm_plus.CONTACTS))
+    rows = {row["id"]: row for page in pages for row in json.loads(page.body)["list"]}
+    assert len(rows) == 2500
+    archived = {key for key, row in rows.items() if row.get("isArchived")}
+    assert archived == (set(range(10, 2501, 10)) if is_sorted else set())
