@@ -14,18 +14,24 @@ from ingestion.pages import Page
 _BIGINT_LIMIT = 2**63
 
 
-def page_of(product: str, resource: Resource, rows: str, body: str) -> Page:
+def page_of(product: str, resource: Resource, rows: str, body: str, *, may_be_empty: bool = False) -> Page:
     """The page in `body`, whose rows stand under `rows` and whose count over all pages under `total`.
 
-    Raises `AnswerNotUnderstood` for anything but the envelope: an error is not an empty page.
+    Raises `AnswerNotUnderstood` for anything but the envelope: an error is not an empty page. Nothing at all is one
+    only where it `may_be_empty`: where nobody has counted rows that would have to stand there.
     """
+    if not body.strip() and may_be_empty:
+        return Page(body, (), None)
     try:
         answer = _decoder(rows, resource.key).decode(body)
     except msgspec.ValidationError:
         raise AnswerNotUnderstood(product, resource.path, f"no list of records named {rows}") from None
     except (msgspec.DecodeError, UnicodeError):
         raise AnswerNotUnderstood(product, resource.path, _start(body)) from None
-    return Page(body, tuple(_integer(row.key) for row in answer.rows), _integer(answer.total))
+    total = _integer(answer.total)
+    if answer.rows is None and (total or (total is None and not may_be_empty)):
+        raise AnswerNotUnderstood(product, resource.path, f"no list of records named {rows}")
+    return Page(body, tuple(_integer(row.key) for row in answer.rows or ()), total)
 
 
 @cache
@@ -35,7 +41,7 @@ def _decoder(rows: str, key: str) -> msgspec.json.Decoder[Any]:
     answer = msgspec.defstruct(
         "Answer",
         [
-            ("rows", list[row], msgspec.field(name=rows)),  # type: ignore[valid-type]
+            ("rows", list[row] | None, msgspec.field(name=rows)),  # type: ignore[valid-type]
             ("total", Any, msgspec.field(default=None)),
         ],
     )

@@ -108,7 +108,7 @@ class RequestRejected(SourceError):
     """4xx other than 401, 403, 404 and 429: the API does not accept what was asked."""
 
     def __init__(self, product: str, path: str, status: int, reason: str) -> None:
-        self.status = status
+        self.is_about_parameters = status in (400, 422)
         super().__init__(f"{product} rejected {path} ({status}: {reason}): report this as a bug.")
 
 

@@ -1,7 +1,8 @@
 """The one way to the two APIs: reads only, politely, with the credential going nowhere else.
 
 What is sent must stand on the client's list of documented reads. 429 is waited out as the API says, however long;
-connection errors, timeouts and 5xx are tried again with backoff and jitter; 401, 403 and 404 are told at once.
+connection errors, timeouts, 408, 5xx and answers that nobody understands are tried again with backoff and jitter; 401,
+403 and 404 are told at once.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -36,7 +37,13 @@ from ingestion.errors import (
 )
 from ingestion.settings import is_loopback
 
-_WAIT_WITHOUT_WORD = 60.0
+# Seconds to wait after a 429 that does not say how long, doubled from the first to the last. No word makes it shorter
+# than the first: an API that says 0 would be asked without end.
+_SHORTEST_WAIT, _LONGEST_WAIT_WITHOUT_WORD = 1.0, 60.0
+# No Unix second of the next thousand years is as large.
+_MILLISECONDS = 1e11
+
+T = TypeVar("T")
 
 stamina.instrumentation.set_on_retry_hooks([])
 
@@ -138,6 +145,7 @@ class ReadClient:
         self._next_at = 0.0
         self._closed_until = 0.0
         self._is_throttled = False
+        self._wait_without_word = _SHORTEST_WAIT
         # Who hangs up on everything from the start is not asked for each page of each resource.
         self._has_answered = False
         self._failed_in_a_row = 0
@@ -178,13 +186,24 @@ class ReadClient:
 
     def get(self, path: str, params: dict[str, Any] | None = None) -> str:
         """The body of `GET path`."""
-        return self._read("GET", path, params, None)
+        return self.get_as(str, path, params)
 
-    def query(self, path: str, params: dict[str, Any], body: dict[str, Any]) -> str:
-        """The body of the documented read `POST path`."""
-        return self._read("POST", path, params, body)
+    def get_as(self, understand: Callable[[str], T], path: str, params: dict[str, Any] | None = None) -> T:
+        """What `understand` makes of the body of `GET path`. If it raises `AnswerNotUnderstood`, that may pass."""
+        return self._read("GET", path, params, None, understand)
 
-    def _read(self, method: str, path: str, params: dict[str, Any] | None, body: dict[str, Any] | None) -> str:
+    def query_as(self, understand: Callable[[str], T], path: str, params: dict[str, Any], body: dict[str, Any]) -> T:
+        """The same of the documented read `POST path`."""
+        return self._read("POST", path, params, body, understand)
+
+    def _read(
+        self,
+        method: str,
+        path: str,
+        params: dict[str, Any] | None,
+        body: dict[str, Any] | None,
+        understand: Callable[[str], T],
+    ) -> T:
         if not any(method == allowed and pattern.fullmatch(path) for allowed, pattern in self._reads):
             raise RequestRefused(method, path)
         request = self._http.build_request(method, path, params=params, json=body)
@@ -201,7 +220,11 @@ class ReadClient:
                 with attempt:
                     if attempt.num > 1:
                         self._count(retries=1)
-                    answer = self._once(request, path)
+                    text = self._once(request, path)
+                    try:
+                        answer = understand(text)
+                    except AnswerNotUnderstood as error:
+                        raise _TransientFault(error) from None
                     self._failed_in_a_row = 0
                     return answer
         except _TransientFault as fault:
@@ -218,8 +241,12 @@ class ReadClient:
                 # sent meanwhile, and no herd after it.
                 asks_alone = self._is_throttled
                 if asks_alone:
+                    # What is under way when the window closes is told at once: that is one 429, not several.
+                    self._wait_without_word = min(2 * self._wait_without_word, _LONGEST_WAIT_WITHOUT_WORD)
                     response = self._send(request, path)
                     self._is_throttled = response.status_code == 429
+                    if not self._is_throttled:
+                        self._wait_without_word = _SHORTEST_WAIT
             if not asks_alone:
                 response = self._send(request, path)
             if response.status_code != 429:
@@ -247,11 +274,16 @@ class ReadClient:
             if not self._has_answered:
                 raise _TransientFault(SourceUnreachable(self.product, self._host, _reason(error))) from None
             raise _TransientFault(SourceBroken(self.product, path, _reason(error))) from None
+        except httpx.DecodingError as error:
+            self._has_answered = True
+            reason = f"a body that cannot be unpacked: {_first_line(error)}"
+            raise _TransientFault(AnswerNotUnderstood(self.product, path, reason)) from None
         self._has_answered = True
         self._budget = _budget(response) or self._budget
         self._skew = _skew(response) or self._skew
         if response.status_code == 429:
-            seconds = _wait_asked_for(response, self._clock.time())
+            told = _wait_asked_for(response, self._clock.time())
+            seconds = self._wait_without_word if told is None else max(told, _SHORTEST_WAIT)
             if seconds > self._patience.throttle:
                 raise Throttled(self.product, seconds)
             self._closed_until = max(self._closed_until, self._clock.monotonic() + seconds)
@@ -268,9 +300,10 @@ class ReadClient:
 
     def _body(self, response: httpx.Response, path: str) -> str:
         status = response.status_code
-        if status == 200:
-            return response.content.decode(response.encoding or "utf-8", errors="replace")
-        if status >= 500:
+        if status in (200, 204):
+            # Some servers mark their JSON as UTF-8 with a character that JSON does not have.
+            return response.content.decode(response.encoding or "utf-8", errors="replace").removeprefix("\ufeff")
+        if status >= 500 or status == 408:
             raise _TransientFault(SourceBroken(self.product, path, f"status {status}"))
         if status == 401:
             raise CredentialRefused(self.product, self._credential_name)
@@ -320,7 +353,7 @@ def _budget(response: httpx.Response) -> Budget | None:
         return Budget(
             int(headers["x-ratelimit-limit"]),
             int(headers["x-ratelimit-remaining"]),
-            float(headers["x-ratelimit-reset"]),
+            _unix_seconds(headers["x-ratelimit-reset"]),
         )
     except (KeyError, ValueError):
         return None
@@ -333,21 +366,34 @@ def _skew(response: httpx.Response) -> timedelta | None:
         return None
 
 
-def _wait_asked_for(response: httpx.Response, now: float) -> float:
-    """Seconds until the API takes requests again: `Retry-After` (seconds or a date), else `X-RateLimit-Reset`."""
+def _wait_asked_for(response: httpx.Response, now: float) -> float | None:
+    """Seconds until the API takes requests again: `Retry-After` (seconds or a date), else `X-RateLimit-Reset`; None
+    where neither says so. Negative where that is over."""
     asked = response.headers.get("retry-after", "").strip()
-    if asked:
-        try:
-            return max(float(asked), 0.0)
-        except ValueError:
-            pass
-        try:
-            # A date tells whole seconds: a fraction of one too early is too early.
-            until: datetime = parsedate_to_datetime(asked)
-            return max(until.timestamp() - now + 1, 0.0)
-        except (TypeError, ValueError):
-            pass
     try:
-        return max(float(response.headers["x-ratelimit-reset"]) - now + 1, 0.0)
+        return _finite(asked)
+    except ValueError:
+        pass
+    try:
+        # A date tells whole seconds: a fraction of one too early is too early.
+        until: datetime = parsedate_to_datetime(asked)
+        return until.timestamp() - now + 1
+    except (TypeError, ValueError):
+        pass
+    try:
+        return _unix_seconds(response.headers["x-ratelimit-reset"]) - now + 1
     except (KeyError, ValueError):
-        return _WAIT_WITHOUT_WORD
+        return None
+
+
+def _unix_seconds(text: str) -> float:
+    """An instant that is told in Unix seconds, or in milliseconds."""
+    told = _finite(text)
+    return told / 1000 if told > _MILLISECONDS else told
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number

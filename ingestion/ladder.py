@@ -10,15 +10,23 @@ from collections.abc import Callable
 from ingestion.errors import AnswerNotUnderstood, SourceBroken, SourceError
 from ingestion.pages import Hole, Page
 
-# Three single records in a row are not three broken records but a broken API.
-_MOST_HOLES_IN_A_ROW = 3
+# From so many single records in a row that cannot be read it is to be proved, each time they are twice as many, that
+# the API is there at all; so many are no broken records but a broken API, whatever else it can give.
+_DOUBTFUL, _MOST_HOLES_IN_A_ROW = 3, 1000
+# A stretch of broken records may lie anywhere, also at the beginning.
+_ELSEWHERE = (0, 10, 100, 1_000, 10_000, 100_000)
 
 
 class Ladder:
-    """The page size to ask for: the largest that works here. `fetch` is not for use by several threads at once."""
+    """The page size to ask for: the largest that works here. `fetch` is not for use by several threads at once.
 
-    def __init__(self, largest: int) -> None:
+    `single` fetches the one row at an offset: whether the API gives rows elsewhere tells broken records from a broken
+    API.
+    """
+
+    def __init__(self, largest: int, single: Callable[[int], Page] | None = None) -> None:
         self._rungs = [largest, *(rung for rung in (500, 250, 50, 10, 1) if rung < largest)]
+        self._single = single
         self._rung = 0
         self._holes = 0
         # So many rows may come before the record on which the last page failed: no larger one is asked for until then.
@@ -35,29 +43,36 @@ class Ladder:
                     self._rung += 1
                     continue
                 return self._hole(error)
-            self._passed(page)
+            self._holes = 0
+            self._suspect -= len(page.ids)
             if self._suspect <= 0:
                 self._rung = max(self._rung - 1, 0)
             return page
-
-    def fetch_ahead(self, fetch: Callable[[int], Page]) -> Page:
-        """A page of the present size, by any thread: what fails on it is for `fetch` to see to."""
-        page = fetch(self.take)
-        self._passed(page)
-        return page
 
     @property
     def take(self) -> int:
         """The page size that is asked for now."""
         return self._rungs[self._rung]
 
-    def _passed(self, page: Page) -> None:
-        self._holes = 0
-        self._suspect -= len(page.ids)
+    @property
+    def is_at_top(self) -> bool:
+        """Whether there was no trouble, or it has passed."""
+        return self._rung == 0
 
     def _hole(self, error: SourceError) -> Page:
         self._holes += 1
         self._suspect = 0
-        if self._holes >= _MOST_HOLES_IN_A_ROW:
+        is_doubtful = self._holes % _DOUBTFUL == 0 and (self._holes // _DOUBTFUL).bit_count() == 1
+        if self._holes >= _MOST_HOLES_IN_A_ROW or (is_doubtful and not self._is_there()):
             raise error
         return Page("", (), None, hole=Hole(str(error)))
+
+    def _is_there(self) -> bool:
+        return self._single is not None and any(_gives_a_row(self._single, offset) for offset in _ELSEWHERE)
+
+
+def _gives_a_row(single: Callable[[int], Page], offset: int) -> bool:
+    try:
+        return bool(single(offset).ids)
+    except (SourceBroken, AnswerNotUnderstood):
+        return False

@@ -22,6 +22,7 @@ from ingestion.errors import PermissionRefused, ResourceAbsent, SourceError
 from ingestion.pages import Page
 from ingestion.workbench import Workbench
 
+PAYLOAD = "payLoad"
 READ, WITHHELD, ABSENT, REFUSED, FAILED = "read", "withheld", "absent", "refused", "failed"
 
 _MOST_ATTEMPTS = 3
@@ -100,7 +101,7 @@ def answered(ask: Callable[[LogEntry], str], waiting: Waiting, rows: str, listed
         told: dict[str, Any] = {}
         try:
             told = _told(ask(entry))
-            outcome = READ if "payLoad" in told else WITHHELD
+            outcome = READ if PAYLOAD in told else WITHHELD
         except PermissionRefused:
             outcome = REFUSED
         except ResourceAbsent:
@@ -119,7 +120,7 @@ def answered(ask: Callable[[LogEntry], str], waiting: Waiting, rows: str, listed
             "webhookId": entry.log,
             "outcome": outcome,
             "attempts": entry.attempts + 1,
-            "payLoad": _text(told.get("payLoad")),
+            PAYLOAD: _text(told.get(PAYLOAD)),
         }
         yield Page(_json({rows: [others | row]}), (entry.id,), None)
 
@@ -128,7 +129,8 @@ def _told(body: str) -> dict[str, Any]:
     answer = json.loads(body, strict=False)
     if not isinstance(answer, dict):
         raise ValueError("no log entry")
-    return answer
+    # The spelling that is documented looks like a slip, which may be mended any day.
+    return {PAYLOAD if name.casefold() == PAYLOAD.casefold() else name: value for name, value in answer.items()}
 
 
 def _text(payload: object) -> str | None:

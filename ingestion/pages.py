@@ -68,12 +68,17 @@ T = TypeVar("T")
 OffsetFetch: TypeAlias = Callable[[int, int], Page]
 """Fetches the page that starts at an offset, of at least so many rows: fewer are of no use."""
 
-KeysetFetch: TypeAlias = Callable[[int | None, int], Page]
-"""Fetches the page of the lowest keys above the given one, without the first few of them."""
+KeysetFetch: TypeAlias = Callable[[int | None, int, int], Page]
+"""Fetches the page of the lowest keys above the given one, without the first few of them, of at least so many rows."""
 
 
 def offset_pages(
-    fetch: OffsetFetch, start: Position = BEGINNING, *, ahead: int = 2, hasty: OffsetFetch | None = None
+    fetch: OffsetFetch,
+    start: Position = BEGINNING,
+    *,
+    ahead: int = 2,
+    hasty: OffsetFetch | None = None,
+    may_hurry: Callable[[], bool] = lambda: True,
 ) -> Iterator[Page]:
     """Every page behind `start` of a collection that has only offsets.
 
@@ -83,10 +88,10 @@ def offset_pages(
     change places: the sweep is repeated until one goes through undisturbed. Raises `OrderUnstable` when none does.
 
     A sweep ends on a page that brings nothing behind the anchor, never on a short one: servers cap the page size as
-    they like. `ahead` pages are fetched in advance, by `hasty` where it is another way; a page that it fails on is
-    fetched again when its turn comes.
+    they like. `ahead` pages are fetched in advance while one `may_hurry`, by `hasty` where it is another way; a page
+    that it fails on is fetched again when its turn comes.
     """
-    with _Ahead(fetch, hasty or fetch, ahead) as pages:
+    with _Ahead(fetch, hasty or fetch, ahead, may_hurry) as pages:
         try:
             yield from _in_key_order(pages, start)
         except _NotInKeyOrder:
@@ -97,21 +102,45 @@ def keyset_pages(fetch: KeysetFetch, start: Position = BEGINNING) -> Iterator[Pa
     """Every page behind `start` of a collection that can be asked for the keys above a given one.
 
     Ends on an empty page. The total of such an answer counts what is left; from the beginning, the pages given out
-    carry the total of the whole.
+    carry the total of the whole. What the first one counted must have come by the end: if not, and if that many are
+    counted once more, the last page carries that total, so that nobody takes the reading for complete.
+
+    Who asks for the keys above a given one relies on the order of the keys and on being understood. Where an answer
+    shows that one of them is missing, the rest is read by offsets, which need neither.
     """
     after, count, holes = start.key, start.skip, 0
+    counted: int | None = None
+
+    def by_offset(skip: int, least: int) -> Page:
+        return fetch(None, skip, least)
+
     while True:
-        page = fetch(after, holes)
+        page = fetch(after, holes, 1)
         if page.hole:
             holes += 1
             yield _placed(page, hole_behind(after, holes), Position(after, count))
             continue
+        if not is_ascending(page.ids):
+            # Anything may lie below the cursor by now.
+            with _Ahead(by_offset, by_offset, 0, lambda: False) as pages:
+                yield from _in_any_order(pages)
+            return
+        counted = page.total if counted is None else counted
+        read = count + holes - start.skip
         keys = [key for key in page.ids if key is not None]
-        if not keys or (after is not None and max(keys) <= after):
+        if not keys or (after is not None and keys[-1] <= after):
+            says_more = read < (counted or 0) if page.total is None else page.total > holes
+            if page.ids or says_more:
+                yield from offset_pages(by_offset, Position(after, count), ahead=0)
+            elif read < (counted or 0):
+                # Some may have vanished meanwhile. Behind the last row the answer is a small one.
+                left = fetch(start.key, read, 1).total
+                if left is None or left > read:
+                    yield replace(page, total=start.skip + (left or counted or 0), position=Position(after, count))
             return
         total = None if page.total is None else count + page.total
-        count += len(page.ids) + holes
-        after, holes = max(keys), 0
+        count += page.count + holes
+        after, holes = keys[-1], 0
         yield replace(page, total=total, position=Position(after, count))
 
 
@@ -155,10 +184,11 @@ class _NotInKeyOrder(Exception):
 class _Ahead:
     """Fetches pages, and meanwhile the ones that will most likely be asked for next."""
 
-    def __init__(self, fetch: OffsetFetch, hasty: OffsetFetch, ahead: int) -> None:
+    def __init__(self, fetch: OffsetFetch, hasty: OffsetFetch, ahead: int, may_hurry: Callable[[], bool]) -> None:
         self._fetch = fetch
         self._hasty = hasty
         self._ahead = ahead
+        self._may_hurry = may_hurry
         self._coming: deque[tuple[int, Future[Page]]] = deque()
         # What the page before counted: one total that is too low must not end a sweep.
         self._counted = 0
@@ -196,13 +226,14 @@ class _Ahead:
         step = max(page.count - overlap, 1)
         skip += step
         at = self._coming[-1][0] + step if self._coming else skip
-        while len(self._coming) < self._ahead and page.total is not None and at < page.total - overlap:
+        ahead = self._ahead if self._may_hurry() else 0
+        while len(self._coming) < ahead and page.total is not None and at < page.total - overlap:
             self._coming.append((at, self._executor.submit(self._hasty, at, 1 + overlap)))
             at += step
         return skip, overlap
 
 
-def _is_ascending(ids: tuple[int | None, ...]) -> bool:
+def is_ascending(ids: tuple[int | None, ...]) -> bool:
     """Whether no key is lower than the one before. One that comes twice is no other order."""
     keys = [key for key in ids if key is not None]
     return all(low <= high for low, high in pairwise(keys))
@@ -219,7 +250,7 @@ def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
             yield _placed(page, hole_behind(covered, holes), Position(covered, skip + 1))
             skip, overlap = skip + 1, 0
             continue
-        if not _is_ascending(page.ids):
+        if not is_ascending(page.ids):
             raise _NotInKeyOrder
         if _is_bare(page, skip, overlap, page.total):
             skip, overlap = skip + overlap, 0

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
+import msgspec
 import orjson
 
 from ingestion.envelope import page_of
-from ingestion.errors import SourceError
+from ingestion.errors import RequestRejected, SourceError
 from ingestion.http import PATIENCE, Patience, ReadClient
 from ingestion.ladder import Ladder
 from ingestion.log_entries import Waiting
-from ingestion.pages import BEGINNING, Page, Position, keyset_pages, offset_pages
+from ingestion.pages import BEGINNING, Page, Position, is_ascending, keyset_pages, offset_pages
 from ingestion.settings import Organization
 from ingestion.virtuous_crm_plus.resources import ORGANIZATION, CrmPlusResource
 
@@ -62,6 +64,9 @@ class CrmPlusClient:
             patience=patience,
         )
         self._offered: dict[str, dict[str, list[str]] | None] = {}
+        self._guessed: dict[tuple[str, str], bool] = {}
+        self._unsorted: set[str] = set()
+        self._totals: dict[str, int] = {}
 
     def close(self) -> None:
         self.http.close()
@@ -72,7 +77,7 @@ class CrmPlusClient:
             return iter((self._single(resource),))
         if resource.id_parameters and (cursor := self._condition(resource, resource.id_parameters, _GREATER_THAN)):
             return self._by_keyset(resource, cursor, [], start)
-        ladder = Ladder(_MOST_PER_PAGE)
+        ladder = self._ladder(resource, _MOST_PER_PAGE)
         return offset_pages(
             lambda skip, least: ladder.fetch(
                 lambda take: self._query(resource, resource.path, skip, take, [], archived=True), least
@@ -83,9 +88,11 @@ class CrmPlusClient:
 
     def changes(self, resource: CrmPlusResource, since: datetime) -> Iterator[Page] | None:
         """The pages of what was modified since a day; None where the API cannot be asked so."""
+        if not resource.modified:
+            return None
         modified = self._condition(resource, _MODIFIED, _SINCE)
         cursor = self._condition(resource, resource.id_parameters, _GREATER_THAN)
-        if not resource.modified or not modified or not cursor:
+        if not modified or not cursor:
             return None
         # The day alone: whether a time of day is honoured, and in which zone, is not documented.
         return self._by_keyset(resource, cursor, [modified | {"value": f"{since:%Y-%m-%d}"}], BEGINNING)
@@ -93,7 +100,7 @@ class CrmPlusClient:
     def singles(self, resource: CrmPlusResource, keys: Iterable[int]) -> Iterator[Page]:
         """Rows that are asked for by their ids, each as a page of its own. A row that is not there is left out."""
         cursor = self._condition(resource, resource.id_parameters, _GREATER_THAN)
-        ladder = Ladder(1)
+        ladder = self._ladder(resource, 1)
         if cursor is None:
             return
         for key in keys:
@@ -135,21 +142,26 @@ class CrmPlusClient:
     def _by_keyset(
         self, resource: CrmPlusResource, cursor: Condition, conditions: list[Condition], start: Position
     ) -> Iterator[Page]:
-        ladder = Ladder(_MOST_PER_PAGE)
+        ladder = self._ladder(resource, _MOST_PER_PAGE)
 
-        def above(after: int | None, skip: int) -> Page:
+        def above(after: int | None, skip: int, least: int) -> Page:
             asked = conditions if after is None else [*conditions, cursor | {"value": str(after)}]
-            return ladder.fetch(lambda take: self._page(resource, skip, take, asked))
+            return ladder.fetch(lambda take: self._page(resource, skip, take, asked), least)
 
         return keyset_pages(above, start)
 
+    def _ladder(self, resource: CrmPlusResource, largest: int) -> Ladder:
+        return Ladder(largest, lambda offset: self._query(resource, resource.path, offset, 1, [], archived=True))
+
     def _single(self, resource: CrmPlusResource) -> Page:
         """A resource that is one object, as the only row of an envelope."""
-        return page_of("CRM+", resource, ROWS, f'{{"{ROWS}":[{self.http.get(resource.path)}],"total":1}}')
+        return self.http.get_as(
+            lambda row: page_of("CRM+", resource, ROWS, f'{{"{ROWS}":[{row}],"total":1}}'), resource.path
+        )
 
     def _page(self, resource: CrmPlusResource, skip: int, take: int, conditions: list[Condition]) -> Page:
         page = self._query(resource, resource.path, skip, take, conditions, archived=True)
-        if resource.archived_by_set_difference and page.ids and '"isArchived"' not in page.body:
+        if resource.archived_by_set_difference and page.ids and not _tells_archive_state(page):
             return self._with_archive_state(resource, resource.archived_by_set_difference, page, conditions)
         return page
 
@@ -163,33 +175,87 @@ class CrmPlusClient:
         }
         if resource.archived_by_set_difference:
             body["includeArchived"] = archived
-        return page_of("CRM+", resource, ROWS, self.http.query(path, {"skip": skip, "take": take}, body))
+        # A total of what fulfils conditions says nothing about other ones.
+        may_be_empty = bool(conditions) or skip >= self._totals.get(path, 0)
+
+        def asked(body: dict[str, object]) -> Page:
+            return self.http.query_as(
+                lambda text: page_of("CRM+", resource, ROWS, text, may_be_empty=may_be_empty),
+                path,
+                {"skip": skip, "take": take},
+                body,
+            )
+
+        page = self._sorted_if_possible(asked, path, body)
+        if not conditions and page.total is not None:
+            self._totals[path] = page.total
+        return page
+
+    def _sorted_if_possible(
+        self, asked: Callable[[dict[str, object]], Page], path: str, body: dict[str, object]
+    ) -> Page:
+        """What a question is answered with; without its order, where only that is refused: paging survives any."""
+        unsorted = {name: value for name, value in body.items() if name != "sortBy"}
+        if path in self._unsorted:
+            return asked(unsorted)
+        try:
+            return asked(body)
+        except RequestRejected as refused:
+            if not refused.is_about_parameters:
+                raise
+            try:
+                page = asked(unsorted)
+            except RequestRejected:
+                raise refused from None
+        self._unsorted.add(path)
+        return page
 
     def _with_archive_state(
         self, resource: CrmPlusResource, path: str, page: Page, conditions: list[Condition]
     ) -> Page:
-        """The page with `isArchived` told by what the same question leaves out when asked without archived records.
+        """The page with `isArchived` on each row: where a row does not say, told by what the same question leaves out
+        when asked without archived records.
 
-        Asked right after the page, so that a record that was made in between cannot look archived. Without archived
-        rows the answer reaches further than the page, never less far.
+        Asked right after the page, so that a record that was made in between cannot look archived. Above an id, the
+        answer without archived rows reaches further than the page; one that does not, as among rows in another order,
+        proves nothing about who is not in it.
         """
-        live = set(self._query(resource, path, 0, _MOST_PER_PAGE, conditions, archived=False).ids)
-        answer = orjson.loads(page.body)
+        live = self._query(resource, path, 0, _MOST_PER_PAGE, conditions, archived=False)
+        if not _reaches(live, page):
+            return page
+        ids, answer = set(live.ids), orjson.loads(page.body)
         for row, key in zip(answer[ROWS], page.ids, strict=True):
-            row["isArchived"] = key not in live
+            if row.get("isArchived") is None:
+                row["isArchived"] = key not in ids
         return Page(orjson.dumps(answer).decode(), page.ids, page.total)
 
     def _condition(
         self, resource: CrmPlusResource, parameters: tuple[str, ...], operators: tuple[str, ...]
     ) -> Condition | None:
-        """A condition without its value, spelled as offered; as documented where nothing is said about offers."""
+        """A condition without its value, spelled as offered; where nothing is said about offers, as documented if that
+        is accepted."""
         offered = self._options(resource)
         if offered is None:
-            return {"parameter": parameters[0], "operator": operators[0]}
+            guesses = ({"parameter": parameter, "operator": operators[0]} for parameter in parameters)
+            return next((guess for guess in guesses if self._is_accepted(resource, guess)), None)
         for wanted in parameters:
             if (parameter := _spelling([wanted], offered)) and (operator := _spelling(operators, offered[parameter])):
                 return {"parameter": parameter, "operator": operator}
         return None
+
+    def _is_accepted(self, resource: CrmPlusResource, condition: Condition) -> bool:
+        """Whether the API takes a condition of which it does not say so. Asked once, for what no row fulfils."""
+        guess = (resource.name, condition["parameter"])
+        if guess not in self._guessed:
+            value = "2999-12-31" if condition["parameter"] in _MODIFIED else str(2**31 - 1)
+            try:
+                self._query(resource, resource.path, 0, 1, [condition | {"value": value}], archived=True)
+                self._guessed[guess] = True
+            except RequestRejected as error:
+                if not error.is_about_parameters:
+                    raise
+                self._guessed[guess] = False
+        return self._guessed[guess]
 
     def _options(self, resource: CrmPlusResource) -> dict[str, list[str]] | None:
         """The parameters that this organization offers for a query, with their operators. Asked once."""
@@ -205,6 +271,31 @@ class CrmPlusClient:
                 offered = None
             self._offered[resource.name] = offered
         return self._offered[resource.name]
+
+
+class _ArchiveState(msgspec.Struct):
+    isArchived: Any = None  # noqa: N815
+
+
+class _ArchiveStates(msgspec.Struct):
+    rows: list[_ArchiveState] = msgspec.field(name=ROWS)
+
+
+_archive_states = msgspec.json.Decoder(_ArchiveStates)
+
+
+def _tells_archive_state(page: Page) -> bool:
+    """Whether each row says itself whether it is archived; what lies within it, such as a contact method, may say so
+    of itself."""
+    return all(row.isArchived is not None for row in _archive_states.decode(page.body).rows)
+
+
+def _reaches(live: Page, page: Page) -> bool:
+    """Whether every live row of a page would have to be in this answer."""
+    if live.total is not None and live.total <= live.count:
+        return True
+    keys, others = ([key for key in answer.ids if key is not None] for answer in (live, page))
+    return is_ascending(live.ids) and bool(keys) and keys[-1] >= max(others, default=keys[-1])
 
 
 def _spelling(wanted: Iterable[str], offered: Iterable[str]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ingestion.envelope import page_of
@@ -17,6 +17,7 @@ from ingestion.virtuous_raise.resources import WEBHOOK_LOGS, RaiseResource
 
 ROWS = "items"
 _MOST_PER_PAGE = 1000
+_LEAST_MOST_PER_PAGE = 50
 
 # Everything else is refused before it is sent: `POST /api/Raise/give` charges a card.
 READS = (
@@ -26,6 +27,15 @@ READS = (
     ("GET", r"/api/Webhook/\d+/log/\d+"),
     ("POST", r"/api/(Gift|Donor|RecurringGift)/query"),
 )
+
+
+@dataclass(frozen=True)
+class _Manner:
+    """What goes along with a question for a page; the largest page to ask for."""
+
+    sort_by: str | None
+    details: bool
+    most: int = _MOST_PER_PAGE
 
 
 class RaiseClient:
@@ -41,20 +51,24 @@ class RaiseClient:
             requests_per_second=organization.raise_requests_per_second,
             patience=patience,
         )
-        self._sort_by: dict[str, str | None] = {}
+        self._manners: dict[str, _Manner] = {}
+        self._largest: dict[str, int] = {}
+        self._totals: dict[str, int] = {}
 
     def close(self) -> None:
         self.http.close()
 
     def pages(self, resource: RaiseResource, start: Position = BEGINNING) -> Iterator[Page]:
         """The pages behind `start`; of a log, from its newest entry on."""
-        ladder = Ladder(_MOST_PER_PAGE)
+        ladder = self._ladder(resource, _MOST_PER_PAGE)
         return offset_pages(
             lambda skip, least: ladder.fetch(lambda take: self._page(resource, skip, take), least),
             start,
             # What is read newest first grows at its beginning: pages fetched in advance are soon out of place.
             ahead=0 if resource.newest_first else 2,
-            hasty=lambda skip, _: ladder.fetch_ahead(lambda take: self._page(resource, skip, take)),
+            hasty=lambda skip, _: self._page(resource, skip, ladder.take),
+            # Small pages in advance are of no use where the next one may be a large one again.
+            may_hurry=lambda: ladder.is_at_top,
         )
 
     def changes(self, resource: RaiseResource, since: datetime) -> None:
@@ -62,7 +76,7 @@ class RaiseClient:
 
     def singles(self, resource: RaiseResource, keys: Iterable[int]) -> Iterator[Page]:
         """Rows that are fetched by their ids, each as a page of its own. A row that is not there is left out."""
-        ladder = Ladder(1)
+        ladder = self._ladder(resource, 1)
         for key in keys if resource.single_path else ():
             page = ladder.fetch(lambda _, key=key: self._single(resource, key))  # type: ignore[misc]
             if page.hole:
@@ -85,38 +99,73 @@ class RaiseClient:
         """The first row, and how many there are: the cheapest read."""
         return self._page(resource, 0, 1)
 
+    def _ladder(self, resource: RaiseResource, largest: int) -> Ladder:
+        most = self._manners[resource.name].most if resource.name in self._manners else largest
+        return Ladder(min(largest, most), lambda offset: self._page(resource, offset, 1))
+
     def _single(self, resource: RaiseResource, key: int) -> Page:
         assert resource.single_path
         try:
-            row = self.http.get(resource.single_path.format(key))
+            return self.http.get_as(
+                lambda row: page_of("Raise", resource, ROWS, f'{{"{ROWS}":[{row}]}}'), resource.single_path.format(key)
+            )
         except ResourceAbsent:
             return Page("", (), None)
-        return page_of("Raise", resource, ROWS, f'{{"{ROWS}":[{row}]}}')
 
     def _page(self, resource: RaiseResource, skip: int, take: int) -> Page:
-        params: dict[str, str | int] = {"Skip": skip, "Take": take}
-        if resource.details:
-            params["IncludeDetails"] = "true"
-        if resource.name not in self._sort_by:
-            return self._first_page(resource, params)
-        return self._list(resource, params, self._sort_by[resource.name])
-
-    def _first_page(self, resource: RaiseResource, params: dict[str, str | int]) -> Page:
-        """Finds out which sort key is accepted: not all are documented for each collection."""
-        for sort_by in resource.sort_by:
-            try:
-                page = self._list(resource, params, sort_by)
-            except RequestRejected as error:
-                if error.status != 400:
-                    raise
-            else:
-                self._sort_by[resource.name] = sort_by
-                return page
-        page = self._list(resource, params, None)
-        self._sort_by[resource.name] = None
+        wanted, *others = _manners(resource, take, self._manners.get(resource.name))
+        try:
+            page = self._list(resource, skip, take, wanted)
+        except RequestRejected as refused:
+            # What was accepted before is not refused for its manner.
+            if not refused.is_about_parameters or take <= self._largest.get(resource.name, 0):
+                raise
+            page = self._accepted(resource, skip, take, others, refused)
+        self._largest[resource.name] = max(take, self._largest.get(resource.name, 0))
         return page
 
-    def _list(self, resource: RaiseResource, params: dict[str, str | int], sort_by: str | None) -> Page:
-        if sort_by:
-            params = {**params, "SortBy": sort_by, "Descending": "true" if resource.newest_first else "false"}
-        return page_of("Raise", resource, ROWS, self.http.get(resource.path, params))
+    def _accepted(
+        self, resource: RaiseResource, skip: int, take: int, manners: Iterable[_Manner], refused: RequestRejected
+    ) -> Page:
+        """The page, asked for in the first manner that is accepted, which is then the one for this resource."""
+        for manner in manners:
+            try:
+                page = self._list(resource, skip, take, manner)
+            except RequestRejected as error:
+                if not error.is_about_parameters:
+                    raise
+            else:
+                self._manners[resource.name] = manner
+                return page
+        raise refused
+
+    def _list(self, resource: RaiseResource, skip: int, take: int, manner: _Manner) -> Page:
+        params: dict[str, str | int] = {"Skip": skip, "Take": min(take, manner.most)}
+        if manner.details:
+            params["IncludeDetails"] = "true"
+        if manner.sort_by:
+            params |= {"SortBy": manner.sort_by, "Descending": "true" if resource.newest_first else "false"}
+        may_be_empty = skip >= self._totals.get(resource.name, 0)
+        page = self.http.get_as(
+            lambda body: page_of("Raise", resource, ROWS, body, may_be_empty=may_be_empty), resource.path, params
+        )
+        if page.total is not None:
+            self._totals[resource.name] = page.total
+        return page
+
+
+def _manners(resource: RaiseResource, take: int, known: _Manner | None) -> Iterator[_Manner]:
+    """How a page can be asked for, the manner that tells most first; the last one asks for as little as possible.
+
+    Documented are neither all sort keys nor the largest page nor where details can be had. `known` was accepted for a
+    smaller page.
+    """
+    details = (True, False) if resource.details else (False,)
+    plain = [_Manner(sort_by, with_details) for with_details in details for sort_by in (*resource.sort_by, None)]
+    best = known or plain[0]
+    yield from [best] if known else plain
+    for most in (500, 100, _LEAST_MOST_PER_PAGE):
+        if most < min(take, best.most):
+            yield replace(best, most=most)
+    if not known and take > _LEAST_MOST_PER_PAGE:
+        yield replace(plain[-1], most=_LEAST_MOST_PER_PAGE)

@@ -17,6 +17,7 @@ from werkzeug import Request, Response
 
 from ingestion.errors import (
     AnswerNotUnderstood,
+    BudgetSpent,
     CredentialRefused,
     PermissionRefused,
     RequestRefused,
@@ -95,7 +96,7 @@ def test_nothing_but_a_documented_read_is_sent(
     httpserver: HTTPServer, raise_api: ReadClient, method: str, path: str
 ) -> None:
     with pytest.raises(RequestRefused, match="was not sent"):
-        raise_api._read(method, path, None, None)
+        raise_api._read(method, path, None, None, str)
     assert httpserver.log == []
     assert raise_api.usage.requests == 0
 
@@ -105,7 +106,7 @@ def test_the_lists_of_reads_hold_no_write() -> None:
     assert all("uery" in path for method, path in (*RAISE_READS, *CRM_PLUS_READS) if method == "POST")
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 520])
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 520])
 def test_server_errors_are_tried_again(httpserver: HTTPServer, raise_api: ReadClient, status: int) -> None:
     answers(httpserver, Response("oops", status), Response("oops", status), Response("{}"))
     assert raise_api.get("/api/Gift/list") == "{}"
@@ -116,6 +117,35 @@ def test_server_errors_end_with_one_line(httpserver: HTTPServer, raise_api: Read
     answers(httpserver, *(Response("oops", 500) for _ in range(3)))
     with pytest.raises(SourceBroken, match="Raise fails on /api/Gift/list"):
         raise_api.get("/api/Gift/list")
+
+
+def _understood(body: str) -> str:
+    if not body.startswith("{"):
+        raise AnswerNotUnderstood("Raise", "/api/Gift/list", "no JSON")
+    return body
+
+
+NO_ANSWERS = [Response("<html>"), Response("{}", headers={"Content-Encoding": "gzip"})]
+
+
+@pytest.mark.parametrize("strange", NO_ANSWERS)
+def test_what_nobody_understands_is_asked_for_again(
+    httpserver: HTTPServer, raise_api: ReadClient, strange: Response
+) -> None:
+    answers(httpserver, strange, strange, Response("{}"), *[strange] * 3)
+    assert raise_api.get_as(_understood, "/api/Gift/list") == "{}"
+    assert (raise_api.usage.requests, raise_api.usage.retries) == (3, 2)
+    with pytest.raises(AnswerNotUnderstood):
+        raise_api.get_as(_understood, "/api/Gift/list")
+
+
+def test_what_nobody_understands_is_an_outage_too(httpserver: HTTPServer, raise_api: ReadClient) -> None:
+    answers(httpserver, *[Response("<html>")] * (8 * 3 + 1))
+    for attempts in (*[3] * 8, 1):
+        before = raise_api.usage.requests
+        with pytest.raises(AnswerNotUnderstood):
+            raise_api.get_as(_understood, "/api/Gift/list")
+        assert raise_api.usage.requests - before == attempts
 
 
 def _date(seconds: int) -> str:
@@ -129,8 +159,15 @@ def _date(seconds: int) -> str:
         # Not when the tests are collected, which may be an hour ago.
         (lambda: {"Retry-After": _date(900)}, 880, 901),
         (lambda: {"X-RateLimit-Reset": str(int(datetime.now(UTC).timestamp()) + 3000)}, 2980, 3001),
-        (lambda: {"Retry-After": "soon"}, 59, 60),
-        (dict, 59, 60),
+        (lambda: {"X-RateLimit-Reset": f"{datetime.now(UTC).timestamp() * 1000 + 3e6:.0f}"}, 2980, 3001),
+        # Never without sleeping.
+        (lambda: {"Retry-After": "0"}, 0.99, 1),
+        (lambda: {"Retry-After": "-5"}, 0.99, 1),
+        (lambda: {"Retry-After": "nan"}, 0.99, 1),
+        (lambda: {"Retry-After": _date(-900)}, 0.99, 1),
+        (lambda: {"X-RateLimit-Reset": "1700000000"}, 0.99, 1),
+        (lambda: {"Retry-After": "soon"}, 0.99, 1),
+        (dict, 0.99, 1),
     ],
 )
 def test_429_is_waited_out_as_told(
@@ -145,6 +182,27 @@ def test_429_is_waited_out_as_told(
     assert api.usage.throttled_seconds == waited
     assert api.usage.retries == 0
     assert api.usage.requests == 2
+
+
+def test_429_without_a_word_is_asked_about_ever_less_often(httpserver: HTTPServer) -> None:
+    clock = LeapingClock()
+    api = client(httpserver.url_for("/raise"), clock)
+    silent = [Response("", 429)] * 8
+    answers(httpserver, *silent, Response("{}"), *silent[:2], Response("{}"))
+    api.get("/api/Gift/list")
+    api.get("/api/Gift/list")
+    waits = [1, 2, 4, 8, 16, 32, 60, 60, 1, 2]
+    assert clock.slept == [pytest.approx(wait, abs=0.5) for wait in waits]
+
+
+def test_a_reset_in_milliseconds_keeps_the_reserve_until_then(httpserver: HTTPServer) -> None:
+    api = client(httpserver.url_for("/raise"), reserve=0.5)
+    resets_at = datetime.now(UTC) + timedelta(hours=1)
+    told = {"X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "1"}
+    answers(httpserver, Response("{}", headers={**told, "X-RateLimit-Reset": f"{resets_at.timestamp() * 1000:.0f}"}))
+    api.get("/api/Gift/list")
+    with pytest.raises(BudgetSpent, match=f"{resets_at:%H:%M}"):
+        api.get("/api/Gift/list")
 
 
 def test_one_alone_asks_whether_the_wait_is_over(httpserver: HTTPServer) -> None:

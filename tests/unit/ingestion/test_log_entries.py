@@ -255,6 +255,14 @@ def test_a_refused_token_ends_it_and_what_came_before_is_kept(log: Log, warehous
     assert set(payloads(warehouse)) == {3}
 
 
+@pytest.mark.parametrize("name", ["payLoad", "payload", "PayLoad"])
+def test_a_payload_is_known_however_its_name_is_spelled(log: Log, warehouse: Path, name: str) -> None:
+    log.entries = {1: (31, None)}
+    log.answers = {1: _json({"id": 1, name: "{}"})}
+    run(log, warehouse)
+    assert payloads(warehouse) == {1: ("read", 1, "{}")}
+
+
 def test_an_entry_without_its_payload_is_no_empty_payload(log: Log, warehouse: Path) -> None:
     log.entries = {1: (31, None), 2: (31, None)}
     log.answers = {1: _json({"id": 1, "eventType": 10})}

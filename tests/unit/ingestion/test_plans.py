@@ -88,7 +88,7 @@ class Api:
         )
 
     def _keyset(self, since: datetime | None, start: Position) -> Iterator[Page]:
-        def above(after: int | None, skip: int) -> Page:
+        def above(after: int | None, skip: int, _: int) -> Page:
             left = [row for row in self._ordered(since) if after is None or row["id"] > after]
             return self._answer(left[skip : skip + PER_PAGE], len(left))
 
@@ -446,9 +446,9 @@ def test_a_record_that_cannot_be_read_is_stepped_over(
                 ahead=0,
             )
 
-        def above(after: int | None, skip: int) -> Page:
+        def above(after: int | None, skip: int, least: int) -> Page:
             left = [row for row in api._ordered() if after is None or row["id"] > after]
-            return ladder.fetch(lambda take: guarded(left[skip:], take, len(left)))
+            return ladder.fetch(lambda take: guarded(left[skip:], take, len(left)), least)
 
         return keyset_pages(above, start)
 
