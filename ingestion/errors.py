@@ -104,6 +104,13 @@ class AnswerNotUnderstood(SourceError):
         )
 
 
+class RowsNotTyped(SourceError):
+    """Rows came that could not be taken apart. Nothing of what they hold is told."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"Rows of {path} could not be typed ({reason}): the rest is read; report this as a bug.")
+
+
 class RequestRejected(SourceError):
     """4xx other than 401, 403, 404 and 429: the API does not accept what was asked."""
 
