@@ -72,6 +72,9 @@ class Outcome:
     watermark: str | None = None
     error: str | None = None
     seconds: float = 0.0
+    is_withheld: bool = False
+    """The product does not give this resource, and gives others: that fails no run."""
+
     unread_since: datetime | None = None
     """No row went unread since before this; None where that is no promise, or nothing was read to the end yet."""
 
@@ -171,6 +174,7 @@ class ResourceReading:
             self.stopped_by = error
             if error.is_fault:
                 self.outcome.error = str(error)
+                self.outcome.is_withheld = error.withholds
             else:
                 self.outcome.mode_reason = str(error)
             self.outcome.is_complete = False

@@ -403,16 +403,17 @@ TABLE: list[tuple[str, Planted, int, str]] = [
     (
         "no right in Raise",
         answers("/Campaign/list", "", 403),
-        WRONG,
+        OK,
         "let RAISE_API_TOKEN read /api/Campaign/list (403)",
     ),
     (
         "no right in CRM+",
         answers("/FullGift", "", 403),
-        WRONG,
+        OK,
         "let CRM_PLUS_API_KEY read /api/Gift/Query/FullGift (403)",
     ),
-    ("not offered", answers("/Project/Query", "", 404), WRONG, "CRM+ has no /api/Project/Query (404)"),
+    ("no right at all", answers("/raise", "", 403), WRONG, "let RAISE_API_TOKEN read /api/Gift/list (403)"),
+    ("not offered", answers("/Project/Query", "", 404), OK, "CRM+ has no /api/Project/Query (404)"),
     (
         "throttled",
         answers("/raise", "", 429, **{"Retry-After": "847"}),
