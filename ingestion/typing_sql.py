@@ -53,12 +53,14 @@ _MACROS = (
         when t[5:5] = '-' then case when t[1:4] >= '1000' then try_cast(t[1:10] as date) end
         else try_strptime(trim(t), {_list(_INSTANT_FORMATS)})::date
     end""",
+    # As minus a typographic sign is meant too, and an en dash that stands for it.
+    "create macro plain_minus(t) as translate(t, '\u2212\u2013', '--')",
     r"""create macro to_number(t) as case
         when regexp_full_match(
-            trim(t),
+            trim(plain_minus(t)),
             '[(-]?\s*[^0-9.,()\s-]{0,4}\s*-?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?\)?\s*([A-Z]{3}|%)?'
         ) then
-            (case when regexp_matches(t, '[(-]') then '-' else '' end) || regexp_replace(t, '[^0-9.]', '', 'g')
+            (case when regexp_matches(plain_minus(t), '[(-]') then '-' else '' end) || regexp_replace(t, '[^0-9.]', '', 'g')
         else trim(t)
     end""",
     "create macro to_money(t) as try_cast(to_number(t) as decimal(18, 2))",
