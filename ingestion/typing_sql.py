@@ -60,7 +60,8 @@ _MACROS = (
             trim(plain_minus(t)),
             '[(-]?\s*[^0-9.,()\s-]{0,4}\s*-?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?\)?\s*([A-Z]{3}|%)?'
         ) then
-            (case when regexp_matches(plain_minus(t), '[(-]') then '-' else '' end) || regexp_replace(t, '[^0-9.]', '', 'g')
+            (case when regexp_matches(plain_minus(t), '[(-]') then '-' else '' end)
+            || regexp_replace(t, '[^0-9.]', '', 'g')
         else trim(t)
     end""",
     "create macro to_money(t) as try_cast(to_number(t) as decimal(18, 2))",

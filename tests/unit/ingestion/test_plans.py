@@ -321,7 +321,7 @@ def test_a_collection_that_gives_nothing_and_counts_rows_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
-    monkeypatch.setattr(api, "_ordered", lambda: [])
+    monkeypatch.setattr(api, "_ordered", list)
     run(api, warehouse)
     (audit,) = warehouse.audit()
     assert (audit["api_total"], audit["is_complete"]) == (30, False)
