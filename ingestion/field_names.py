@@ -19,7 +19,7 @@ def are_odd(names: Collection[str], declared: Collection[str] = ()) -> bool:
     folded = {name.lower() for name in names}
     if len(folded) < len(names) or not all(name.isprintable() and name and '"' not in name for name in names):
         return True
-    return not folded.isdisjoint({name.lower() for name in declared}.difference(names))
+    return not folded.isdisjoint(name.lower() for name in set(declared).difference(names))
 
 
 def stand_ins(names: Iterable[str], declared: Collection[str]) -> dict[str, str]:
