@@ -38,6 +38,9 @@ class SourceError(TieoutError):
     is_fault = True
     """False: nothing is wrong, the rest is merely read later."""
 
+    withholds = False
+    """True: the product answers, but does not give this resource. A fault where it gives none of them."""
+
 
 class RequestRefused(SourceError):
     """A request that is not a documented read was about to be sent."""
@@ -58,6 +61,8 @@ class CredentialRefused(SourceError):
 class PermissionRefused(SourceError):
     """403: the credential may not read this resource."""
 
+    withholds = True
+
     def __init__(self, product: str, credential: str, path: str) -> None:
         super().__init__(
             f"{product} does not let {credential} read {path} (403): give its permission group this right."
@@ -66,6 +71,8 @@ class PermissionRefused(SourceError):
 
 class ResourceAbsent(SourceError):
     """404: the API does not offer this resource."""
+
+    withholds = True
 
     def __init__(self, product: str, path: str) -> None:
         super().__init__(
@@ -102,6 +109,13 @@ class AnswerNotUnderstood(SourceError):
         super().__init__(
             f"{product} answered {path} with something else than its records ({reason}): check the base URL."
         )
+
+
+class RowsNotTyped(SourceError):
+    """Rows came that could not be taken apart. Nothing of what they hold is told."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"Rows of {path} could not be typed ({reason}): the rest is read; report this as a bug.")
 
 
 class RequestRejected(SourceError):

@@ -129,7 +129,16 @@ class Reading:
             self._tell(reading.outcome, is_finished=False)
         if reading.stopped_by and reading.stopped_by.stops_source:
             self._stopped_by = reading.stopped_by
+        self._judge_what_is_withheld()
         self._tell(reading.outcome, is_finished=reading.is_finished)
+
+    def _judge_what_is_withheld(self) -> None:
+        """Where a product gives no resource at all, the credential or the address is wrong."""
+        # What is asked for entry by entry is not asked for where the log is not given.
+        listed = [resource.name for resource in self.resources if resource.entries_of is None]
+        if all(name in self.outcomes and self.outcomes[name].is_withheld for name in listed):
+            for name in listed:
+                self.outcomes[name].is_withheld = False
 
     def has_columns(self, table: str, columns: Iterable[Column]) -> bool:
         """Whether the warehouse has this table, with all of these columns."""
@@ -273,7 +282,7 @@ class Reading:
         for reading in self._finished_here():
             outcome = reading.outcome
             row = asdict(outcome)
-            del row["seconds"], row["unread_since"]
+            del row["seconds"], row["is_withheld"], row["unread_since"]
             yield {
                 **row,
                 "run_id": self.run_id,

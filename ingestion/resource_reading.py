@@ -72,6 +72,9 @@ class Outcome:
     watermark: str | None = None
     error: str | None = None
     seconds: float = 0.0
+    is_withheld: bool = False
+    """The product does not give this resource, and gives others: that fails no run."""
+
     unread_since: datetime | None = None
     """No row went unread since before this; None where that is no promise, or nothing was read to the end yet."""
 
@@ -171,6 +174,7 @@ class ResourceReading:
             self.stopped_by = error
             if error.is_fault:
                 self.outcome.error = str(error)
+                self.outcome.is_withheld = error.withholds
             else:
                 self.outcome.mode_reason = str(error)
             self.outcome.is_complete = False
@@ -232,6 +236,7 @@ class ResourceReading:
             yield from self._range(part, now)
         # What runs before this one read of it is as old as it is.
         self.outcome.started_at = oldest = self.progress.coverage.oldest
+        self._count_what_gave_nothing()
         gone = list(self.progress.vanished)
         self.progress = replace(self.progress, sweep_started_at=None, vanished=())
         if self._lacks(gone):
@@ -254,6 +259,11 @@ class ResourceReading:
             self.outcome.mode_reason += f"; accepted that {len(gone)} of {self.rows.live} are gone"
         yield from self._mark_deleted(gone)
         self.outcome.is_complete = True
+
+    def _count_what_gave_nothing(self) -> None:
+        """An empty page is no page of a sweep, and so the total on it was not seen."""
+        if self.outcome.api_total is None and not self.rows.rows_read:
+            self.outcome.api_total = self._client.count(self.resource)
 
     def _changed(self, changes: Iterator[Page] | None) -> Iterator[pa.Table | None]:
         """What the API says was modified; else the newest rows."""
@@ -325,6 +335,7 @@ class ResourceReading:
             yield table
             if to_known_ground and is_known_ground:
                 break
+        self._count_what_gave_nothing()
         self.progress = replace(self.progress, swept_at=began, sweep_started_at=None)
         self.outcome.is_complete = True
 

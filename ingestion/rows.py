@@ -14,8 +14,8 @@ import hashlib
 import hmac
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -26,8 +26,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingestion import typing_sql
+from ingestion import field_names, typing_sql
 from ingestion.columns import BOOKKEEPING, Column, Resource
+from ingestion.errors import RowsNotTyped
 from ingestion.pages import BEGINNING, Page, Position
 from ingestion.pii import Veil
 from ingestion.workbench import Workbench
@@ -50,11 +51,16 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class _Shape:
-    """The fields of a batch: `fields` is what its rows have, `is_exact` whether each row has them all, well typed."""
+    """The fields of a batch: `fields` is what its rows have, `is_exact` whether each row has them all, well typed.
+
+    `own_names` are those of the fields that travel under another one, `is_odd` whether some would have to.
+    """
 
     envelope: tuple[str, ...]
     fields: tuple[str, ...]
     is_exact: bool
+    is_odd: bool
+    own_names: Mapping[str, str] = field(default_factory=dict)
 
 
 class RowReader:
@@ -83,6 +89,7 @@ class RowReader:
         self._unreadable: dict[tuple[str, str], Unreadable] = {}
         self._seen: set[int] = set()
         self._resource = resource
+        self._secrets = frozenset(name.lower() for name in resource.secrets)
         self._rows = rows
         self._organization = organization
         self._extracted_at = extracted_at
@@ -172,14 +179,15 @@ class RowReader:
         pages = [page for page in pages if page.ids]
         if not pages:
             return pa.table({})
-        # A record batch for each page: what lies in one batch, one thread of DuckDB parses alone.
-        bodies = [pa.record_batch({"page": [number], "body": [page.body]}) for number, page in enumerate(pages)]
-        self._connection.register("bodies", pa.Table.from_batches(bodies))
+        self._register([page.body for page in pages])
         self._connection.register(
             "again", pa.table(again, schema=pa.schema([("page", pa.int64()), ("place", pa.int64())]))
         )
         try:
             return self._typed(pages)
+        except duckdb.Error as error:
+            # Its text may quote what somebody wrote.
+            raise RowsNotTyped(self._resource.path, type(error).__name__) from None
         finally:
             self._connection.unregister("bodies")
             self._connection.unregister("again")
@@ -249,6 +257,11 @@ class RowReader:
                     self.rows_read += 1
         return again
 
+    def _register(self, bodies: Iterable[str]) -> None:
+        # A record batch for each page: what lies in one batch, one thread of DuckDB parses alone.
+        batches = [pa.record_batch({"page": [number], "body": [body]}) for number, body in enumerate(bodies)]
+        self._connection.register("bodies", pa.Table.from_batches(batches))
+
     def _typed(self, pages: Sequence[Page]) -> pa.Table:
         # What a few pages are like, the others mostly are; where they are not, strictness notices.
         self._shape = self._shape or self._shape_of(pages[::8])
@@ -264,7 +277,7 @@ class RowReader:
                 self._strict_failures = 0
                 return table
         self._shape = self._shape_of(pages)
-        return self._select(self._shape, strict=False)
+        return self._select(self._renamed(pages, self._shape) if self._shape.is_odd else self._shape, strict=False)
 
     def _shape_of(self, pages: Sequence[Page]) -> _Shape:
         envelope: dict[str, None] = {}
@@ -281,9 +294,22 @@ class RowReader:
                 for name, value in row.items():
                     if value is not None:
                         self.types.setdefault(name, set()).add(_JSON_TYPES[type(value)])
-        for name in fields.keys() - self._resource.secrets:
+        kept = {name for name in fields if not self._is_secret(name)}
+        for name in kept:
             self.types.setdefault(name, set())
-        return _Shape(tuple(envelope), tuple(fields), all(number == count for number in fields.values()))
+        declared = {column.wire for column in self._resource.columns}
+        self.new_fields |= kept - declared
+        is_odd = field_names.are_odd(fields, declared) or field_names.are_odd(envelope)
+        is_exact = not is_odd and all(number == count for number in fields.values())
+        return _Shape(tuple(envelope), tuple(fields), is_exact, is_odd)
+
+    def _renamed(self, pages: Sequence[Page], shape: _Shape) -> _Shape:
+        """The shape of these pages with their fields under names that DuckDB can hold, as their bodies are then."""
+        declared = [column.wire for column in self._resource.columns]
+        stand_in = field_names.stand_ins((name for name in shape.fields if not self._is_secret(name)), declared)
+        self._register(field_names.renamed(page.body, self._rows, declared, stand_in) for page in pages)
+        own_names = {there: name for name, there in stand_in.items()}
+        return replace(shape, fields=(*declared, *own_names), own_names=own_names)
 
     def _quarantine(self, record: Unreadable) -> None:
         self._unreadable[record.record_id, record.field] = record
@@ -295,15 +321,18 @@ class RowReader:
         for key, row in zip(page.ids, orjson.loads(page.body)[self._rows], strict=True):
             if key is not None:
                 continue
-            text = orjson.dumps({name: row[name] for name in row if name not in self._resource.secrets}).decode()
+            text = orjson.dumps({name: row[name] for name in row if not self._is_secret(name)}).decode()
             twins[text] += 1
             record_id = f"row {self._hash(text)}-{twins[text]} without {self._resource.key}"
             self._quarantine(Unreadable(record_id, "", self._shown(text), error))
 
     def _select(self, shape: _Shape, *, strict: bool) -> pa.Table:
         declared = {column.wire: column for column in self._resource.columns}
-        others = sorted(set(shape.fields) - set(declared) - self._resource.secrets)
-        self.new_fields |= set(others)
+        own_names = shape.own_names
+        others = sorted(
+            (name for name in set(shape.fields) - set(declared) if not self._is_secret(name)),
+            key=lambda name: own_names.get(name, name),
+        )
         present = [column for column in self._resource.columns if column.wire in shape.fields]
         as_text = {
             c.wire for c in present if typing_sql.is_parsed(c.kind) and (not strict or c.kind in typing_sql.ALWAYS_TEXT)
@@ -338,7 +367,7 @@ class RowReader:
             f"""
             with {self._once(function)},
             typed as (
-                select {typed}, {_extra_fields(others)} as extra_fields, item from once
+                select {typed}, {_extra_fields(others, own_names)} as extra_fields, item from once
             ),
             hashed as (
                 select
@@ -402,6 +431,10 @@ class RowReader:
                 error = f"not readable as {column.kind.name.lower()}"
                 self._quarantine(Unreadable(record_id, column.name, self._shown(text), error))
 
+    def _is_secret(self, name: str) -> bool:
+        """In any casing: what becomes of a spelling that nobody expected must not be that it is kept."""
+        return name.lower() in self._secrets
+
     def _shown(self, raw_text: str) -> str | None:
         """What of a text that could not be read goes to quarantine."""
         return self._veil.text(raw_text) if self._veil else raw_text
@@ -454,12 +487,17 @@ def _failure(column: Column, typed: str) -> str:
     return f"case when {typed} is null and {field} is not null then not is_blank({field}) else false end"
 
 
-def _extra_fields(names: Sequence[str]) -> str:
+def _extra_fields(names: Sequence[str], own_names: Mapping[str, str]) -> str:
     """The undeclared fields that are not null, as a JSON object in text (json_merge_patch takes thrice the time)."""
     if not names:
         return "null::json"
     members = ", ".join(
-        f"""case when {_field(name)} is not null then '{json.dumps(name).replace("'", "''")}:' || {_field(name)} end"""
+        f"case when {_field(name)} is not null then {_quoted(json.dumps(own_names.get(name, name)) + ':')}"
+        f" || {_field(name)} end"
         for name in names
     )
     return f"nullif('{{' || concat_ws(',', {members}) || '}}', '{{}}')::json"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -156,6 +156,11 @@ class Organization(BaseModel):
     quiet_after_days: int = Field(7, ge=1)
     """How long nothing may be made or changed in a product before that is odd."""
 
+    @property
+    def base_urls(self) -> tuple[str, ...]:
+        """Those that a run asks."""
+        return (self.raise_base_url, self.crm_plus_base_url) if self.crm_plus_api_key else (self.raise_base_url,)
+
     def mistaken(self) -> str | None:
         """One product's settings in place of the other's, which would send a credential to the wrong product."""
         ours, theirs = (urlsplit(url).hostname for url in (RAISE_BASE_URL, CRM_PLUS_BASE_URL))
@@ -165,6 +170,9 @@ class Organization(BaseModel):
             return None
         if urlsplit(self.crm_plus_base_url).hostname == ours:
             return f"[{self.slug}] CRM_PLUS_BASE_URL is the address of Raise: it is usually {CRM_PLUS_BASE_URL}."
+        if is_loopback(self.raise_base_url) and is_loopback(self.crm_plus_base_url):
+            # A simulation of both may stand at one address, and take anything for a credential.
+            return None
         if self.raise_base_url == self.crm_plus_base_url:
             return f"[{self.slug}] RAISE_BASE_URL and CRM_PLUS_BASE_URL are the same: each product has its own address."
         if self.raise_api_token == self.crm_plus_api_key:
@@ -276,9 +284,7 @@ class Settings(Paths):
     def _configured(self) -> Mapping[str, Organization | SettingsError]:
         found = self._from_file() if self.organizations_file else {self.organization: self._the_one()}
         usable = [one for one in found.values() if isinstance(one, Organization)]
-        if self.tieout_now and not all(
-            is_loopback(url) for o in usable for url in (o.raise_base_url, o.crm_plus_base_url)
-        ):
+        if self.tieout_now and not all(is_loopback(url) for o in usable for url in o.base_urls):
             raise SettingsError(
                 "TIEOUT_NOW is for simulations: unset it, or point every base URL at a loopback address."
             )

@@ -15,7 +15,7 @@ _BLANKS = ("", "null", "none", "n/a", "unavailable")
 
 # Tried in order on what is not ISO 8601. Month first: both products write the culture of their U.S. customers. Years of
 # two digits come first: the others would take them for the first century.
-_DAYS = ("%m/%d/%y", "%m/%d/%Y", "%b %d, %Y", "%B %d, %Y", "%A, %B %d, %Y", "%a, %d %b %Y", "%Y-%m-%d")
+_DAYS = ("%m/%d/%y", "%m/%d/%Y", "%b %d %Y", "%B %d %Y", "%A %B %d %Y", "%d %b %Y", "%a %d %b %Y", "%Y-%m-%d")
 _TIMES = ("%I:%M:%S %p", "%I:%M %p", "%H:%M:%S", "%H:%M")
 _INSTANT_FORMATS = (
     *(f"{day} {time}" for day in _DAYS for time in _TIMES),
@@ -36,30 +36,35 @@ _MACROS = (
     f"""create macro is_blank(t) as
         lower(trim(t)) in ({", ".join(repr(b) for b in _BLANKS)})
         or regexp_matches(t, '^(0001-01-01|0?1/0?1/0001)')""",
-    # .NET puts a narrow blank before AM and PM.
-    "create macro plain_blanks(t) as trim(translate(t, chr(8239) || chr(160), '  '))",
+    # .NET puts a narrow blank before AM and PM, others none; commas stand anywhere.
+    r"""create macro plain_blanks(t) as
+        regexp_replace(trim(translate(t, chr(8239) || chr(160) || ',', '  ')), '([0-9])([AP]M)', '\1 \2')""",
     "create macro real_instant(i) as case when i >= timestamptz '1000-01-01 00:00:00+00' then i end",
     "create macro real_date(d) as case when d >= date '1000-01-01' then d end",
     r"""create macro with_offset(t) as
         regexp_replace(regexp_replace(t, '(Z|GMT|UTC)$', '+00:00'), ' ?([+-][0-9]{2}:?[0-9]{2})$', ' \1')""",
-    f"""create macro to_instant(t) as coalesce(
-        real_instant(try_cast(t as timestamptz)),
-        real_instant(try_strptime(with_offset(plain_blanks(t)), {_list(_OFFSET_FORMATS)})::timestamptz),
-        real_instant(try_strptime(plain_blanks(t), {_list(_INSTANT_FORMATS)})::timestamptz)
-    )""",
+    # Each macro names its argument once around what is dear: DuckDB computes what stands twice in a CASE for every row.
+    f"""create macro to_instant(t) as real_instant(coalesce(
+        try_cast(case when t[5:5] = '-' then t end as timestamptz),
+        try_strptime(with_offset(plain_blanks(t)), {_list(_OFFSET_FORMATS)})::timestamptz,
+        try_strptime(plain_blanks(t), {_list(_INSTANT_FORMATS)})::timestamptz
+    ))""",
     # A calendar date is the day as written: whatever zone follows, it is never shifted.
-    f"""create macro to_date(t) as case
-        when t[5:5] = '-' then case when t[1:4] >= '1000' then try_cast(t[1:10] as date) end
-        else real_date(try_strptime(
+    f"""create macro to_date(t) as real_date(coalesce(
+        try_cast(case when t[5:5] = '-' then t[1:10] end as date),
+        try_strptime(
             regexp_replace(with_offset(plain_blanks(t)), ' [+-][0-9]{{2}}:?[0-9]{{2}}$', ''), {_list(_INSTANT_FORMATS)}
-        )::date)
-    end""",
+        )::date
+    ))""",
+    # As minus a typographic sign is meant too, and an en dash that stands for it.
+    "create macro plain_minus(t) as translate(t, '\u2212\u2013', '--')",
     r"""create macro to_number(t) as case
         when regexp_full_match(
-            trim(t),
+            trim(plain_minus(t)),
             '[(-]?\s*[^0-9.,()\s-]{0,4}\s*-?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?\)?\s*([A-Z]{3}|%)?'
         ) then
-            (case when regexp_matches(t, '[(-]') then '-' else '' end) || regexp_replace(t, '[^0-9.]', '', 'g')
+            (case when regexp_matches(plain_minus(t), '[(-]') then '-' else '' end)
+            || regexp_replace(t, '[^0-9.]', '', 'g')
         else trim(t)
     end""",
     "create macro to_money(t) as try_cast(to_number(t) as decimal(18, 2))",

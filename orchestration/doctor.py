@@ -294,12 +294,16 @@ def _crm_plus(api: _Api, organization: Organization, settings: Settings, patienc
 
 def _glances(api: _Api, client: Any, resources: Sequence[Any], rows: str, credential: str) -> Iterator[Finding]:
     """The first row of each resource, which also tries the credential."""
+    withheld: list[str] = []
     for resource in resources:
         try:
             found = json.loads(client.glance(resource).body)[rows]
         except SourceError as error:
             api.refused = isinstance(error, CredentialRefused)
             api.is_spent = isinstance(error, BudgetSpent)
+            if error.withholds:
+                withheld.append(str(error))
+                continue
             yield Finding(Verdict.WRONG if error.is_fault else Verdict.NOTE, api.about, str(error))
             if error.stops_source:
                 break
@@ -307,6 +311,8 @@ def _glances(api: _Api, client: Any, resources: Sequence[Any], rows: str, creden
             api.first_rows[resource.name] = found[0] if found else {}
         finally:
             api.skew = client.http.skew
+    is_fault = len(withheld) == len(resources)
+    yield from (Finding(Verdict.WRONG if is_fault else Verdict.NOTE, api.about, text) for text in withheld)
     if api.first_rows:
         text = f"{credential} opens {len(api.first_rows)} of {len(resources)} resources"
         yield Finding(Verdict.OK, api.about, text)

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from dagster import AssetCheckEvaluation, AssetCheckSeverity, DagsterEvent, DagsterEventType
 
-from orchestration.assets.ingest import READ_COMPLETELY, errors_of
+from orchestration.assets.ingest import READ_COMPLETELY, errors_of, notes_of
 
-EVENTS = {DagsterEventType.STEP_FAILURE, DagsterEventType.ASSET_CHECK_EVALUATION}
+_EVALUATION = DagsterEventType.ASSET_CHECK_EVALUATION
+EVENTS = {DagsterEventType.STEP_FAILURE, _EVALUATION}
 """The events that can tell."""
 
 
@@ -15,8 +16,16 @@ def failures(events: Iterable[DagsterEvent], *, only_ours: bool = False) -> tupl
     return tuple(dict.fromkeys(line for event in events for line in _lines(event, only_ours)))
 
 
+def notes(events: Iterable[DagsterEvent]) -> tuple[str, ...]:
+    """What was not given to be read, which fails no run, one line each, without repetition."""
+    checks = (event.asset_check_evaluation_data for event in events if event.event_type is _EVALUATION)
+    return tuple(
+        dict.fromkeys(line for check in checks if check.check_name == READ_COMPLETELY for line in notes_of(check))
+    )
+
+
 def _lines(event: DagsterEvent, only_ours: bool) -> list[str]:
-    if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
+    if event.event_type is _EVALUATION:
         return _unread(event.asset_check_evaluation_data)
     failure = _failure(event, only_ours)
     return [failure] if failure else []

@@ -7,7 +7,7 @@ from uuid import uuid4
 import dagster as dg
 
 from orchestration.definitions import defs
-from orchestration.failures import failures
+from orchestration.failures import failures, notes
 from orchestration.instance import LOCATION_TAGS, bury_dead_runs, give_sign_of_life, open_instance
 from orchestration.jobs import QUIET, reconcile
 from orchestration.scope import Part
@@ -15,11 +15,12 @@ from orchestration.scope import Part
 
 @dataclass(frozen=True)
 class Finished:
-    """How a run ended: `errors` are one line each, without repetition."""
+    """How a run ended: `errors` are one line each, without repetition, and so are `notes`, which fail nothing."""
 
     run_id: str
     succeeded: bool
     errors: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def execute(
@@ -43,7 +44,7 @@ def execute(
             tags=LOCATION_TAGS,
             raise_on_error=False,
         )
-    return Finished(result.run_id, result.success, failures(result.all_events))
+    return Finished(result.run_id, result.success, failures(result.all_events), notes(result.all_events))
 
 
 def _run_config(

@@ -23,9 +23,14 @@ class Read:
     """What kept it from being read at all, or to its end."""
 
     def error_of(self, resource: str) -> str | None:
-        """Why a resource was not read; None where it was."""
+        """What went wrong with the reading of a resource."""
         outcome = self.outcomes.get(resource)
-        return self.error or (outcome.error if outcome else None)
+        return self.error or (outcome.error if outcome and not outcome.is_withheld else None)
+
+    def note_of(self, resource: str) -> str | None:
+        """Why the product does not give a resource, while it gives others."""
+        outcome = self.outcomes.get(resource)
+        return outcome.error if outcome and outcome.is_withheld and not self.error else None
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ READ_COMPLETELY = Rule(
     ERROR,
 )
 UNFINISHED = WARN
-"""A reading that is not complete, and met no fault."""
+"""A reading that is not complete, and met no fault, or is of what the product does not give."""
 
 # Of each source, when it was read.
 

@@ -171,9 +171,12 @@ def ingest_assets(source: str, described: Mapping[tuple[str, str], Described]) -
                 for slug, read in reads.items()
                 if (error := read.error_of(resource))
             }
+            notes = {
+                slug: _named(slug, note, settings) for slug, read in reads.items() if (note := read.note_of(resource))
+            }
             if partitioned and (errors or not is_run_of_partitions):
                 for slug in reads:
-                    context.log_event(_of_one(key, slug, outcomes.get(slug), errors.get(slug)))
+                    context.log_event(_of_one(key, slug, outcomes.get(slug), errors.get(slug) or notes.get(slug)))
             failed |= set(errors.values())
             # Dagster takes an asset's result for that of all partitions of the run.
             if not (errors and is_run_of_partitions):
@@ -184,7 +187,7 @@ def ingest_assets(source: str, described: Mapping[tuple[str, str], Described]) -
                     asset_key=key, metadata={**tables.metadata(key, loaded[key]), **readings, **budget}
                 )
             if _is_read(key):
-                yield _read_completely(key, outcomes, errors)
+                yield _read_completely(key, outcomes, errors, notes)
         yield _read_again_in_time(_progress_key(declared.name), reads, settings)
         yield from age_checks(declared.name, _by_resource(reads), settings)
         if failed and is_run_of_partitions:
@@ -196,9 +199,18 @@ def ingest_assets(source: str, described: Mapping[tuple[str, str], Described]) -
 
 def errors_of(check: dg.AssetCheckEvaluation) -> list[str]:
     """Why organizations could not be read, a line each, as a check of `READ_COMPLETELY` tells it."""
-    errors = check.metadata["errors"].value
-    assert isinstance(errors, dict)
-    return list(errors.values())
+    return _told(check, "errors")
+
+
+def notes_of(check: dg.AssetCheckEvaluation) -> list[str]:
+    """What a product does not give and others are read without, the same way."""
+    return _told(check, "notes")
+
+
+def _told(check: dg.AssetCheckEvaluation, kind: str) -> list[str]:
+    told = check.metadata[kind].value
+    assert isinstance(told, dict)
+    return list(told.values())
 
 
 def _by_resource(reads: Mapping[str, Read]) -> dict[str, dict[str, Outcome]]:
@@ -267,7 +279,7 @@ def _record(organization: str, outcome: Outcome) -> dict[str, str | int | float 
 
 
 def _read_completely(
-    key: dg.AssetKey, outcomes: Mapping[str, Outcome], errors: Mapping[str, str]
+    key: dg.AssetKey, outcomes: Mapping[str, Outcome], errors: Mapping[str, str], notes: Mapping[str, str]
 ) -> dg.AssetCheckResult:
     incomplete = [slug for slug, outcome in outcomes.items() if not outcome.is_complete]
     return dg.AssetCheckResult(
@@ -275,8 +287,8 @@ def _read_completely(
         check_name=READ_COMPLETELY,
         passed=not errors and not incomplete,
         severity=rules.READ_COMPLETELY.severity if errors else rules.UNFINISHED,
-        description="; ".join(dict.fromkeys(errors.values())) or None,
-        metadata={"incomplete": incomplete, "errors": dict(errors)},
+        description="; ".join(dict.fromkeys((*errors.values(), *notes.values()))) or None,
+        metadata={"incomplete": incomplete, "errors": dict(errors), "notes": dict(notes)},
     )
 
 

@@ -16,7 +16,7 @@ from ingestion.settings import Settings, load_settings
 from orchestration import turn
 from orchestration.cli.alerting import RunFailed, told_at_the_end
 from orchestration.cli.summary import show
-from orchestration.cli.terminal import chatter_kept_in, terminal
+from orchestration.cli.terminal import chatter_kept_in, say_note, terminal
 from orchestration.cli.watch import watching
 from orchestration.register import open_exceptions
 from orchestration.scope import Part, chosen
@@ -126,6 +126,8 @@ def _execute_shown(
             from orchestration.pipeline import execute
         with watching(console):
             finished = execute(organizations=organizations, full=full, accept_deletions=accept_deletions, only=only)
+    for note in finished.notes:
+        say_note(note)
     if not finished.succeeded:
         raise RunFailed(f"{' '.join(finished.errors) or 'The run failed.'} (log: {log})")
     return finished.errors

@@ -30,6 +30,11 @@ def say_warning(message: str) -> None:
     _say(("Warning: ", "bold yellow"), message)
 
 
+def say_note(message: str) -> None:
+    """The same for what is as it is, and worth knowing."""
+    _say(("Note: ", "bold"), message)
+
+
 def _say(head: tuple[str, str], message: str) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(Text.assemble(head, " ".join(message.split())))

@@ -14,6 +14,7 @@ from ingestion.errors import SettingsError
 from ingestion.http import Patience
 from ingestion.resource_reading import Outcome
 from ingestion.sandbox import Handle, running
+from ingestion.sandbox.faults import RAISE_RESOURCES
 from ingestion.sandbox.world.names import FIRST_NAMES, LAST_NAMES
 from ingestion.sources import SOURCES, open_reading
 from tests.clocks import clock_of
@@ -111,6 +112,17 @@ def test_a_value_that_cannot_be_read_keeps_its_text_and_its_row(
     open_ones = "select count(*) from raw_raise.quarantined_records where resolved_at is null"
     assert query(f"{open_ones} and resource <> 'webhook_logs'") == [(0,)]
     assert query("select count(*) from raw_raise.gifts where modified_date is null") == [(0,)]
+
+
+def test_what_a_product_withholds_is_no_fault_unless_it_withholds_everything(read: Read) -> None:
+    one = read(raise_403_segments=1)
+    assert [name for name, outcome in one.items() if not outcome.is_complete] == ["segments"]
+    assert one["segments"].is_withheld
+    assert "does not let RAISE_API_TOKEN read /api/Segment/list (403)" in (one["segments"].error or "")
+    every = read(hours=1, **dict.fromkeys((f"raise_403_{name}" for name in RAISE_RESOURCES), 1))
+    assert [name for name, outcome in every.items() if outcome.error] == [n for n in one if n != "webhook_log_payloads"]
+    assert not any(outcome.is_withheld for outcome in every.values())
+    assert "RAISE_API_TOKEN" in (every["gifts"].error or "")
 
 
 def test_fields_that_come_go_and_change_their_type(read: Read, query: Callable[[str], list[tuple[Any, ...]]]) -> None:

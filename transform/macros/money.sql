@@ -2,7 +2,8 @@
 
     What is no number, or one in another way (`1.200,00`), is null, never zero and never a part of the number. -#}
 {% macro money_from_text(expression) -%}
-    {%- set text = clean_text(expression) -%}
+    {#- as minus a typographic sign is meant too, and an en dash that stands for it -#}
+    {%- set text = "translate(" ~ clean_text(expression) ~ ", '−–', '--')" -%}
     try_cast(
         case
             when

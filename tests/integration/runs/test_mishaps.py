@@ -41,6 +41,21 @@ def test_a_wrong_crm_plus_key_lets_raise_be_read(place: Workplace, sandbox: Hand
     assert place.raw() == before
 
 
+def test_a_resource_that_may_not_be_read_is_a_note(place: Workplace, sandbox: Handle) -> None:
+    sandbox.set_faults(raise_403_segments=1, crm_plus_403_recurring_gifts=1)
+    done = place.tieout("run")
+    sandbox.set_faults()
+    assert done.returncode == 0, done.stderr
+    of_crm_plus, of_raise = sorted(done.stderr.strip().splitlines())
+    assert of_crm_plus.startswith("Note: CRM+ does not let CRM_PLUS_API_KEY read /api/RecurringGift/")
+    assert of_raise.startswith("Note: Raise does not let RAISE_API_TOKEN read /api/Segment/list (403)")
+    told = place.query(
+        "select resource, is_complete, error like '%(403)%' from marts.load_audit where error is not null order by all",
+        published=True,
+    )
+    assert told == [("recurring_gifts", False, True), ("segments", False, True)]
+
+
 def test_a_warehouse_that_lost_rows_is_not_published(place: Workplace) -> None:
     published = place.published.read_bytes()
     with duckdb.connect(str(place.warehouse)) as connection:

@@ -309,6 +309,26 @@ def test_what_vanished_is_flagged_and_what_comes_back_is_not(tmp_path: Path, sty
 
 
 @pytest.mark.parametrize("style", STYLES)
+def test_the_total_of_an_empty_collection_is_zero(tmp_path: Path, style: str) -> None:
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    api.rows.clear()
+    run(api, warehouse)
+    (audit,) = warehouse.audit()
+    assert (audit["api_total"], audit["rows_read"], audit["is_complete"]) == (0, 0, True)
+
+
+def test_a_collection_that_gives_nothing_and_counts_rows_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
+    monkeypatch.setattr(api, "_ordered", list)
+    run(api, warehouse)
+    (audit,) = warehouse.audit()
+    assert (audit["api_total"], audit["is_complete"]) == (30, False)
+    assert "counts 30 things but gave 0" in audit["error"]
+
+
+@pytest.mark.parametrize("style", STYLES)
 def test_a_mass_deletion_is_not_believed(tmp_path: Path, style: str) -> None:
     api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
     run(api, warehouse)

@@ -12,7 +12,7 @@ import pytest
 
 from ingestion.columns import Resource, declare
 from ingestion.envelope import page_of
-from ingestion.errors import AnswerNotUnderstood
+from ingestion.errors import AnswerNotUnderstood, RowsNotTyped
 from ingestion.pages import BEGINNING, Position
 from ingestion.pii import Veil
 from ingestion.rows import RowReader
@@ -104,6 +104,74 @@ def test_a_missing_field_is_null_and_an_unknown_one_is_kept(reader: RowReader) -
     assert [row["status_text"] for row in rows] == [None, "Approved"]
     assert [json.loads(row["extra_fields"]) for row in rows] == [{"isMatched": True}, {"it's": {"a": "b"}}]
     assert reader.new_fields == {"isMatched", "theirs", "it's"}
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"comment": "y", "Comment": "X"},
+        {"transactionID": "T1", "transactionId": "t2"},
+        {"newField": 1, "newfield": 2},
+        {"Amount": 7},
+        {"AMOUNT": 8, "Amount": 7},
+        {"we\"ird 'name\\": 1},
+        {"": 1, " ": 2},
+        {"a\u0000b": 1},
+        {"other0": 1, "OTHER0": 2, "a.b[0]": {"x": 1}},
+        {"Ünknown": 1, "ünknown": 2},
+    ],
+)
+def test_every_unknown_field_is_kept_under_its_own_name(reader: RowReader, extra: dict[str, Any]) -> None:
+    """Whatever the name: also those that no struct of DuckDB can hold, or tell from another."""
+    odd = {**GIFT, "id": 2, **extra}
+    alone = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW, bench=Workbench())
+    (by_itself,) = read(alone, [odd])
+    (_, among_others, usual) = [*read(reader, [GIFT]), *read(reader, [odd, {**GIFT, "id": 3}])]
+    assert among_others == by_itself
+    assert json.loads(by_itself["extra_fields"]) == extra
+    assert (by_itself["amount"], by_itself["status_text"]) == (Decimal("12.50"), "Approved")
+    assert usual["extra_fields"] is None
+    assert reader.new_fields == alone.new_fields == set(extra)
+    assert reader.unreadable == []
+
+
+def test_what_travels_under_another_name_stays_as_it_is_written(reader: RowReader) -> None:
+    precise = '{"A":1234567890123456789,"a":"\\u00fc"}'
+    body = json.dumps({"items": [{**GIFT, "x": 0, "X": 1}]}).replace('"X": 1', f'"X": {precise}')
+    (row,) = reader.read([page_of("Raise", GIFTS, "items", body)]).to_pylist()
+    assert row["extra_fields"] == f'{{"X":{precise},"x":0}}'.replace("\\u00fc", "ü")
+
+
+def test_a_declared_field_in_another_casing_is_that_field_where_it_is_the_only_one(reader: RowReader) -> None:
+    recased = {("Amount" if name == "amount" else name): value for name, value in GIFT.items()}
+    rows = read(reader, [recased, {**GIFT, "id": 2}, {**recased, "id": 3, "AMOUNT": 5}])
+    assert [(row["amount"], row["extra_fields"]) for row in rows] == [
+        (Decimal("12.50"), None),
+        (Decimal("12.50"), None),
+        (None, '{"AMOUNT":5,"Amount":12.5}'),
+    ]
+    assert reader.new_fields == {"Amount", "AMOUNT"}
+
+
+def test_an_envelope_with_names_that_differ_only_in_case_is_read(reader: RowReader) -> None:
+    bodies = [json.dumps({"items": [{**GIFT, "id": id}], "Items": [], "total": 1, "Total": 1}) for id in (1, 2)]
+    rows = [row for body in bodies for row in reader.read([page_of("Raise", GIFTS, "items", body)]).to_pylist()]
+    assert [row["id"] for row in rows] == [1, 2]
+
+
+def test_an_error_that_nobody_foresaw_is_of_this_resource_and_quotes_nothing(
+    reader: RowReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise duckdb.ConversionException("could not read 'Ada Lovelace'")
+
+    monkeypatch.setattr(reader, "_select", fails)
+    with pytest.raises(
+        RowsNotTyped, match=r"Rows of /api/Gift/list could not be typed \(ConversionException\)"
+    ) as told:
+        read(reader, [GIFT])
+    assert "Ada" not in str(told.value)
+    assert told.value.__suppress_context__
 
 
 def test_a_field_that_comes_with_few_rows_is_not_lost(reader: RowReader) -> None:
@@ -211,7 +279,9 @@ def test_secrets_are_dropped(reader: RowReader) -> None:
     rows = read(reader, [{**GIFT, "securityToken": "hush"}]) + read(
         reader, [{**GIFT, "id": 2, "securityToken": "hush"}]
     )
-    read(reader, [{**GIFT, "id": None, "securityToken": "hush"}])
+    rows += read(reader, [{**GIFT, "id": 3, "SecurityToken": "hush"}])
+    rows += read(reader, [{**GIFT, "id": 4, "SecurityToken": "hush", "securityToken": "hush"}])
+    read(reader, [{**GIFT, "id": None, "securityToken": "hush", "SECURITYTOKEN": "hush"}])
     assert "hush" not in json.dumps([*rows, *reader.unreadable], default=str)
     assert reader.new_fields == frozenset()
 

@@ -86,6 +86,30 @@ def test_loopback_may_be_plain_http_and_have_a_clock(monkeypatch: pytest.MonkeyP
     assert settings.now() == datetime(2026, 3, 2, 6, tzinfo=UTC)
 
 
+def test_a_clock_needs_no_address_of_crm_plus_where_it_is_not_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAISE_API_TOKEN", "abc")
+    monkeypatch.setenv("RAISE_BASE_URL", "http://127.0.0.1:8080")
+    monkeypatch.setenv("TIEOUT_NOW", "2026-03-02T06:00:00")
+    assert load_settings().organizations
+    monkeypatch.setenv("CRM_PLUS_API_KEY", "def")
+    with pytest.raises(SettingsError, match="TIEOUT_NOW is for simulations"):
+        _ = load_settings().organizations
+
+
+def test_a_simulation_of_both_products_may_stand_at_one_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RAISE", "CRM_PLUS"):
+        monkeypatch.setenv(f"{name}_BASE_URL", "http://127.0.0.1:8080")
+    monkeypatch.setenv("RAISE_API_TOKEN", "secret-token")
+    monkeypatch.setenv("CRM_PLUS_API_KEY", "secret-token")
+    assert load_settings().organizations
+    for name in ("RAISE", "CRM_PLUS"):
+        monkeypatch.setenv(f"{name}_BASE_URL", "https://api.example.org")
+    assert "RAISE_BASE_URL and CRM_PLUS_BASE_URL are the same" in refusal(monkeypatch)
+    assert "are the same: each product has its own credential" in refusal(
+        monkeypatch, RAISE_BASE_URL="https://raise.example.org"
+    )
+
+
 def test_organizations_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "organizations.toml").write_text(
         '[riverside]\nraise_token_name = "RIVERSIDE_TOKEN"\nraise_time_zone = "America/Chicago"\n'

@@ -25,6 +25,7 @@ from ingestion.sources import definition
 from orchestration import rounds
 from orchestration.assets import ingest as subject
 from orchestration.dbt import Described
+from orchestration.failures import failures, notes
 from orchestration.instance import WAREHOUSE_POOL
 from orchestration.resources import Loader, RunOptions, Turn
 
@@ -159,6 +160,22 @@ def test_what_could_not_be_read_fails_its_check_and_not_the_run(
     assert check.description == "[north] Raise refused the credential."
     assert {e.partition for e in materializations(result)} == {None, "south"}
     assert {(o.partition, o.description) for o in observations(result)} == {("north", check.description)}
+
+
+def test_a_resource_that_is_withheld_warns_and_is_no_error(
+    asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    withheld = outcome("gifts", error="Raise does not let it read.", is_complete=False, is_withheld=True)
+    result = materialize(asset, monkeypatch, {"north": {"gifts": withheld}, "south": {"gifts": outcome("gifts")}})
+    assert result.success
+    (check,) = [check for check in result.get_asset_check_evaluations() if check.asset_key == GIFTS]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert check.description == "[north] Raise does not let it read."
+    assert (failures(result.all_events), notes(result.all_events)) == ((), (check.description,))
+    assert {e.partition for e in materializations(result)} == {None, "south"}
+    assert {(o.partition, o.description) for o in observations(result)} == {("north", check.description)}
+    every = {ASSET_PARTITION_RANGE_START_TAG: "north", ASSET_PARTITION_RANGE_END_TAG: "south"}
+    assert materialize(asset, monkeypatch, {"north": {"gifts": withheld}, "south": {}}, tags=every).success
 
 
 @pytest.mark.parametrize(("days", "passed"), [(6, True), (8, False)])

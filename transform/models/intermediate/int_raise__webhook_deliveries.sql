@@ -35,6 +35,7 @@ logs as (
         coalesce(created_at, first_extracted_at) as attempted_at,
         coalesce(is_delivered, http_status_code between 200 and 299) as is_delivered,
         http_status_code,
+        http_status_text,
         server_response,
         load_id
     from {{ ref('stg_raise__webhook_logs') }}
@@ -73,6 +74,7 @@ read_attempts as (
         logs.attempted_at,
         logs.is_delivered,
         logs.http_status_code,
+        logs.http_status_text,
         logs.server_response,
         coalesce(payloads.payload_state, 'unread') as payload_state,
         payloads.modified_at,
@@ -162,6 +164,7 @@ select
     attempts.attempted_at,
     attempts.is_delivered,
     attempts.http_status_code,
+    attempts.http_status_text,
     attempts.server_response,
     attempts.payload_state,
     attempts.modified_at,

@@ -63,6 +63,27 @@ with observed as (
         coalesce(created_at, first_extracted_at) as observed_at
     from {{ ref('stg_raise__webhooks') }}
     where format is not null
+    {% for field, column, value, label in [
+        ('donor_address.address_type', 'donor_addresses', 'addressType', 'addressTypeDisplay'),
+        ('donor_contact_method.type', 'donor_email_addresses', 'type', 'typeDisplay'),
+        ('donor_contact_method.type', 'donor_phone_numbers', 'type', 'typeDisplay'),
+    ] -%}
+        union all
+        select
+            organization,
+            '{{ field }}' as field,
+            part.{{ value | lower }} as value,
+            {{ clean_text('part.' ~ label | lower) }} as label,
+            observed_at
+        from (
+            select
+                organization,
+                coalesce(created_at, first_extracted_at) as observed_at,
+                unnest(from_json({{ column }}, '[{"{{ value }}": "BIGINT", "{{ label }}": "VARCHAR"}]')) as part
+            from {{ ref('stg_raise__donors') }}
+        )
+        where part.{{ value | lower }} is not null or part.{{ label | lower }} is not null
+    {% endfor %}
 ),
 
 spellings as (

@@ -6,7 +6,9 @@ with entities (entity, resource, resource_family) as (
     ('gift', 'gifts', 'Gift'),
     ('recurring_gift', 'recurring_gifts', 'RecurringGift'),
     ('campaign', 'campaigns', 'Campaign'),
-    ('segment', 'segments', null)
+    ('segment', 'segments', null),
+    ('project', 'projects', null),
+    ('webhook', 'webhooks', null)
 ),
 
 -- a family that the log contradicts is no evidence of anything
@@ -32,6 +34,27 @@ named_records as (
         on
             events.organization = believed_types.organization
             and events.event_type = believed_types.event_type
+    union all
+    select
+        organization,
+        'webhook' as entity,
+        webhook_id as record_id,
+        'delivery log' as seen_in,
+        coalesce(created_at, first_extracted_at) as seen_at,
+        false as is_reported_deleted
+    from {{ ref('stg_raise__webhook_logs') }}
+    {% for table in ['gifts', 'recurring_gifts'] -%}
+        union all
+        select
+            organization,
+            'project' as entity,
+            unnest(from_json(projects, '[{"projectId": "BIGINT"}]')).projectid as record_id,
+            '{{ table }}.projects' as seen_in,
+            first_extracted_at as seen_at,
+            false as is_reported_deleted
+        from {{ ref('stg_raise__' ~ table) }}
+        where not is_deleted
+    {% endfor -%}
     {% for table, column, entity in [
         ('gifts', 'donor_id', 'donor'),
         ('gifts', 'recurring_gift_id', 'recurring_gift'),
@@ -56,7 +79,7 @@ named_records as (
 ),
 
 known_records as (
-    {% for entity in ['donor', 'gift', 'recurring_gift', 'campaign', 'segment'] -%}
+    {% for entity in ['donor', 'gift', 'recurring_gift', 'campaign', 'segment', 'project', 'webhook'] -%}
         select
             organization,
             '{{ entity }}' as entity,

@@ -17,6 +17,7 @@ with deliveries as (
         attempted_at,
         is_delivered,
         http_status_code,
+        http_status_text,
         server_response,
         payload_state,
         computed_at
@@ -99,14 +100,14 @@ failures_by_status as (
         organization,
         webhook_id,
         day,
-        coalesce(cast(http_status_code as varchar), 'no answer') as http_status,
+        coalesce(cast(http_status_code as varchar), http_status_text, 'no answer') as http_status,
         count(*) as failures,
         max(webhook_log_id) as last_log_id,
         max(attempted_at) as last_failure_at,
         arg_max(coalesce(server_response, ''), webhook_log_id) as last_response
     from counted_deliveries
     where not is_delivered
-    group by organization, webhook_id, day, http_status_code
+    group by organization, webhook_id, day, http_status_code, http_status_text
 ),
 
 failures as (

@@ -4,8 +4,12 @@ select
     webhook_id,
     event_type,
     {{ clean_text('event_type_display') }} as observed_label,
-    {{ fold_text('success') }} in ('true', '1', 'yes', 'success', 'succeeded') as is_delivered,
-    try_cast({{ clean_text('http_status_code') }} as integer) as http_status_code,
+    {{ delivery_succeeded('success') }} as is_delivered,
+    {{ http_status_from_text('raw_logs.http_status_code') }} as http_status_code,
+    case
+        when {{ http_status_from_text('raw_logs.http_status_code') }} is null
+            then {{ clean_text('raw_logs.http_status_code') }}
+    end as http_status_text,
     server_response,
     context_id,
     pay_load as payload,
@@ -16,4 +20,4 @@ select
     _dlt_load_id as load_id,
     _deleted_at as deleted_at,
     _deleted_at is not null as is_deleted
-from {{ source('raw_raise', 'webhook_logs') }}
+from {{ source('raw_raise', 'webhook_logs') }} as raw_logs
