@@ -801,7 +801,9 @@ class Oracle:
             if len(currencies) > 1 or (None not in days and abs(days[0] - days[1]) > DATE_TOLERANCE):
                 continue
             found = self.survivor(other.get("contact_id"))
-            if (is_nobody_known or found is None) and None not in amounts and amounts[0] == amounts[1]:
+            named = other.get("contact_id")
+            is_unknown = found is None and (named is None or bool({named, None} & unreadable))
+            if (is_nobody_known or is_unknown) and None not in amounts and amounts[0] == amounts[1]:
                 return True
             near = None in amounts or abs(amounts[0] - amounts[1]) <= AMOUNT_TOLERANCE
             if contact is not None and found == contact and near and None in (*days, other.get("amount")):

@@ -8,12 +8,13 @@ with linked_raise_gifts as (
     where raise_gift_id is not null and not is_reversing
 ),
 
-quarantined_donors as (
+quarantine as (
     select distinct
         organization,
-        record_key as donor_id
+        source,
+        resource,
+        record_key
     from {{ ref('int_recon__open_quarantine') }}
-    where source = 'raise' and resource = 'donors' and record_key is not null
 ),
 
 left_raise_gifts as (
@@ -24,7 +25,7 @@ left_raise_gifts as (
         upper({{ clean_text('gifts.currency') }}) as currency,
         gifts.gift_date,
         donor_links.crm_id as contact_id,
-        quarantined_donors.donor_id is not null
+        quarantined_donors.record_key is not null
         or coalesce(donor_links.is_key_contact_quarantined or donor_links.may_be_of_hidden_contact, false)
             as is_contact_unknown
     from {{ ref('stg_raise__gifts') }} as gifts
@@ -36,10 +37,12 @@ left_raise_gifts as (
         on
             gifts.organization = donor_links.organization
             and gifts.donor_id = donor_links.donor_id
-    left join quarantined_donors
+    left join quarantine as quarantined_donors
         on
-            gifts.organization = quarantined_donors.organization
-            and gifts.donor_id = quarantined_donors.donor_id
+            quarantined_donors.source = 'raise'
+            and quarantined_donors.resource = 'donors'
+            and gifts.organization = quarantined_donors.organization
+            and gifts.donor_id = quarantined_donors.record_key
     where gifts.status_group = 'settled' and not gifts.is_deleted
 ),
 
@@ -57,7 +60,14 @@ left_crm_gifts as (
         facts.amount,
         facts.currency,
         facts.gift_date,
-        facts.resolved_contact_id as contact_id
+        facts.resolved_contact_id as contact_id,
+        -- one that is named and nowhere is nobody's; one that could not be read is somebody's
+        facts.resolved_contact_id is null
+        and (
+            facts.contact_id is null
+            or quarantined_contacts.record_key is not null
+            or unidentified_contacts.organization is not null
+        ) as is_contact_unknown
     from {{ ref('int_recon__gift_links') }} as links
     inner join {{ ref('int_crm_plus__gift_facts') }} as facts
         on
@@ -67,6 +77,18 @@ left_crm_gifts as (
         on
             links.organization = accepted_candidates.organization
             and links.crm_gift_id = accepted_candidates.crm_gift_id
+    left join quarantine as quarantined_contacts
+        on
+            quarantined_contacts.source = 'crm_plus'
+            and quarantined_contacts.resource = 'contacts'
+            and facts.organization = quarantined_contacts.organization
+            and facts.contact_id = quarantined_contacts.record_key
+    left join quarantine as unidentified_contacts
+        on
+            unidentified_contacts.source = 'crm_plus'
+            and unidentified_contacts.resource = 'contacts'
+            and unidentified_contacts.record_key is null
+            and facts.organization = unidentified_contacts.organization
     where links.raise_gift_id is null and not links.is_claim and not links.is_reversing
 ),
 
@@ -97,7 +119,7 @@ of_one_amount as (
         on
             raise_side.organization = crm_side.organization
             and raise_side.amount = crm_side.amount
-            and (raise_side.is_contact_unknown or crm_side.contact_id is null)
+            and (raise_side.is_contact_unknown or crm_side.is_contact_unknown)
     where
         coalesce(abs(raise_side.gift_date - crm_side.gift_date) <= {{ var('date_tolerance_days') }}, true)
         and coalesce(raise_side.currency = crm_side.currency, true)
