@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A checkout's own environment: not one that happens to be active.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-.PHONY: help demo run test dev lint bench soak simulation days fortnight organizations mutants snapshot lock clean
+.PHONY: help demo run test dev lint bench soak simulation days fortnight organizations readers mutants snapshot lock clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ fortnight: $(INSTALLED) ## Two weeks of mornings: what happens, what is told of 
 
 organizations: $(INSTALLED) ## One run of 200 organizations, some of them broken: how long, and whether rows go astray
 	$(BIN)/python -m tests.organizations
+
+readers: $(INSTALLED) ## Twenty readers of the published file while ten runs go through
+	$(BIN)/python -m tests.readers
 
 lint: $(INSTALLED) ## Lint, types and import walls
 	$(BIN)/ruff check .
