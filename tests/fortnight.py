@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import typer
 from pytest_httpserver import HTTPServer
@@ -155,14 +156,20 @@ class Office:
         import dagster as dg
 
         from orchestration.definitions import defs
-        from orchestration.instance import open_instance, run_tags
+        from orchestration.instance import LOCATION_TAGS, give_sign_of_life, open_instance
 
         schedule, job = defs.resolve_schedule_def("nightly"), defs.resolve_job_def("reconcile")
         with open_instance() as instance:
             tick = schedule.evaluate_tick(dg.build_schedule_context(instance=instance))
             (due,) = tick.run_requests or []
+            run_id = str(uuid4())
+            give_sign_of_life(instance, run_id)
             job.execute_in_process(
-                instance=instance, run_config=due.run_config, tags={**due.tags, **run_tags()}, raise_on_error=False
+                instance=instance,
+                run_id=run_id,
+                run_config=due.run_config,
+                tags={**due.tags, **LOCATION_TAGS},
+                raise_on_error=False,
             )
 
     def die(self) -> None:
