@@ -427,10 +427,8 @@ differences as (
         and (is_refund_not_reversed or is_amount_mismatch) as is_missing_part_unreadable,
         is_contact_mismatch
         and not is_assessable
-        -- what comes first in the order of the statuses needs no contacts
-        and not coalesce(
-            is_refund_not_reversed or is_reversal_without_refund or is_duplicate or is_amount_mismatch, false
-        ) as is_contact_read_too_old,
+        -- what comes first in the order of the statuses needs no contacts; a reversal or a duplicate differs in amount too
+        and not coalesce(is_refund_not_reversed or is_amount_mismatch, false) as is_contact_read_too_old,
         is_refund_not_reversed and not is_key_trusted and has_unexplained_gifts as is_reversal_unknown
     from conditions
 ),
