@@ -198,6 +198,8 @@ def _event_types(world: World) -> dict[str, dict[str, Any]]:
 
 def _proven(event_type: int, distinct: Collection[str], ranked: list[str]) -> str:
     status = EVIDENCE[event_type]
+    if not distinct:
+        return "unobserved"
     if status == "ambiguous" and len(distinct) == 1:
         return "contradicted" if ranked[0] in CONTRADICTING else "confirmed"
     return status

@@ -94,4 +94,5 @@ def furnish(world: World) -> None:
         Webhook(32, "All Raise events", ALL_EVENTS, 1, founded + 200 * DAY),
         Webhook(33, "Retired receiver", ALL_EVENTS, 2, founded + 10 * DAY),
     ):
-        world.webhooks.add(webhook)
+        if world.options.has_webhooks:
+            world.webhooks.add(webhook)

@@ -95,6 +95,7 @@ class Options:
     raise_take_cap: int = 500
     crm_plus_hourly_limit: int = 50_000
     crm_plus_window_seconds: float = 3600.0
+    has_webhooks: bool = True
     log_retention_days: int | None = None
     """How long the delivery log keeps its entries; for ever when nothing is said."""
     forbidden_logs: tuple[int, ...] = ()
