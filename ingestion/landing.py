@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import dlt
 import pyarrow as pa
@@ -15,6 +15,9 @@ from ingestion.columns import BOOKKEEPING, ORGANIZATION, Column, Resource, arrow
 if TYPE_CHECKING:
     from ingestion.reading import Reading
 
+_UPSERT: Any = {"disposition": "merge", "strategy": "upsert"}
+# Dearer than an upsert, which leaves a key that stands twice as it is: this makes one row of it.
+_REPLACE: Any = {"disposition": "merge", "strategy": "delete-insert"}
 # A new declared column may be added by a new version of the project; a type never changes by itself.
 _CONTRACT: Any = {"tables": "evolve", "columns": "evolve", "data_type": "freeze"}
 
@@ -30,11 +33,10 @@ def dlt_source(dataset: str, resources: Sequence[Resource], reading: Reading | N
         for resource in resources:
             rows = reading.rows(resource) if reading else ()
             columns = (*resource.columns, *BOOKKEEPING)
-            yield _table(resource.name, columns, (resource.key_column.name,), rows, reading, "upsert")
+            yield _table(resource.name, columns, (resource.key_column.name,), rows, reading, _UPSERT)
         for name, (columns, key) in operations.TABLES.items():
             rows = reading.operations(name) if reading else ()
-            # Dearer than an upsert, which leaves a key that stands twice as it is: this makes one row of it.
-            yield _table(name, columns, key, rows, reading, "delete-insert")
+            yield _table(name, columns, key, rows, reading, _REPLACE)
 
     return source()
 
@@ -45,7 +47,7 @@ def _table(
     key: Sequence[str],
     rows: Iterable[pa.Table],
     reading: Reading | None,
-    strategy: Literal["upsert", "delete-insert"],
+    disposition: Any,
 ) -> DltResource:
     columns = (ORGANIZATION, *declared)
 
@@ -58,7 +60,8 @@ def _table(
     made: DltResource = dlt.resource(
         tables(),
         name=name,
-        write_disposition={"disposition": "merge", "strategy": strategy},
+        # What replaces nothing need not be staged and compared first.
+        write_disposition="append" if reading and reading.is_first_of(name) else disposition,
         primary_key=(ORGANIZATION.name, *key),
         columns=cast(Any, {column.name: column.dlt_hint for column in columns}),
         file_format="parquet",

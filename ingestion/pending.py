@@ -2,7 +2,7 @@
 
 dlt goes on where it stopped, which twice is not where the warehouse stands (dlt 1.31.0, 2026-11-22): a package that
 was normalized and not yet taken from the extracted ones cannot be normalized again, and a file that was copied into its
-staging table and not yet noted as copied is copied again, so that its rows are merged twice.
+table and not yet noted as copied is copied again, so that its rows stand there twice.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from dlt.common.schema.typing import C_DLT_LOAD_ID
 from dlt.common.storages.file_storage import FileStorage
 from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName
 from dlt.common.storages.load_storage import LoadStorage
 from dlt.common.storages.normalize_storage import NormalizeStorage
+from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.pipeline.pipeline import Pipeline
 
 EXTRACTED = Path("normalize", NormalizeStorage.EXTRACTED_FOLDER)
@@ -28,9 +30,22 @@ def finish(pipeline: Pipeline) -> None:
         # A package comes to the normalized ones as a whole.
         shutil.rmtree(folder / EXTRACTED / package.name, ignore_errors=True)
         _start_over(package)
+        _take_back(pipeline, package)
     if pipeline.has_pending_data:
         pipeline.normalize()
         pipeline.load()
+
+
+def _take_back(pipeline: Pipeline, package: Path) -> None:
+    """Deletes what a package has appended. What it has merged stays: that is in the place of earlier rows."""
+    schema = PackageStorage(FileStorage(str(package.parent)), "normalized").load_schema(package.name)
+    appended = [name for name, table in schema.tables.items() if table.get("write_disposition") == "append"]
+    with pipeline.destination_client() as client:
+        assert isinstance(client, DuckDbClient)
+        for table, columns in client.get_storage_tables(appended):
+            if columns:
+                name = client.sql_client.make_qualified_table_name(table)
+                client.sql_client.execute_sql(f"delete from {name} where {C_DLT_LOAD_ID} = %s", package.name)
 
 
 def _start_over(package: Path) -> None:

@@ -45,7 +45,7 @@ class Package:
 
     @property
     def is_full(self) -> bool:
-        return self.rows >= self.most_rows or monotonic() - self.began >= _SECONDS_PER_PACKAGE
+        return self.rows > self.most_rows or monotonic() - self.began >= _SECONDS_PER_PACKAGE
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,11 @@ class Reading:
     def has_columns(self, table: str, columns: Iterable[Column]) -> bool:
         """Whether the warehouse has this table, with all of these columns."""
         return {column.name for column in columns} <= self._columns.get(table, frozenset())
+
+    def is_first_of(self, table: str) -> bool:
+        """Whether nothing of this organization stands in a table before this package is loaded."""
+        # A later package may bring rows again that an earlier one brought: it remembers but their last page.
+        return self.package.number == 1 and table not in self._filled
 
     @cached_property
     def _bench(self) -> Workbench:
@@ -351,6 +356,21 @@ class Reading:
         for name in self.package.touched:
             reading = self._readings[name]
             yield {"source": self.source, "resource": name, **progress_row(reading.progress)}
+
+    @cached_property
+    def _filled(self) -> frozenset[str]:
+        """The tables in which rows of this organization stood when the reading began."""
+        filled = frozenset(table for table in self._columns if self._has_rows(table))
+        # A pipeline that is run looks into the warehouse itself first.
+        self._bench.give_back()
+        return filled
+
+    def _has_rows(self, table: str) -> bool:
+        if ORGANIZATION.name not in self._columns[table]:
+            return False
+        with self._bench.connection() as connection:
+            query = f"select 1 from {self._bench.name_of(table)} where organization = $1 limit 1"
+            return bool(connection.execute(query, [self.organization]).fetchall())
 
     @cached_property
     def _before(self) -> dict[str, Sequence[dict[str, Any]]]:

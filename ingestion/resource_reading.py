@@ -23,7 +23,7 @@ from ingestion.rows import RowReader
 from ingestion.settings import Settings
 
 _BYTES_PER_BATCH = 24_000_000
-_PAGES_AHEAD = 8
+_PAGES_AHEAD = 16
 _MOST_DELETED = 0.2
 # CRM+ filters by a day, in a zone that is not documented.
 _OVERLAP = timedelta(days=2)

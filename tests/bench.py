@@ -175,7 +175,7 @@ def bare(url: str, token: str, folder: Path) -> None:
     from ingestion.virtuous_raise.resources import GIFTS
 
     client = RaiseClient(_settings(url, token, folder).organizations[0])
-    pages = prefetched(client.pages(GIFTS), 8)
+    pages = prefetched(client.pages(GIFTS), 16)
     with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
         while batch := list(itertools.islice(pages, PAGES_PER_BATCH)):
             _bare_insert(connection, batch, GIFTS)

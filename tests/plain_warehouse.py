@@ -27,6 +27,7 @@ class PlainWarehouse:
             **{resource.name: [resource.key_column.name] for resource in self.resources},
             **{name: list(key) for name, (_, key) in TABLES.items()},
         }
+        appended = {name for name in keys if reading.is_first_of(name)}
         loaded = {resource.name: list(reading.rows(resource)) for resource in self.resources}
         loaded |= {name: list(reading.operations(name)) for name in TABLES}
         with duckdb.connect(str(self.path)) as connection:
@@ -39,7 +40,10 @@ class PlainWarehouse:
                     connection.execute(f"create table if not exists raw.{name} as from incoming limit 0")
                     connection.execute(f"alter table raw.{name} add column if not exists _dlt_load_id varchar")
                     same = " and ".join(f't."{key}" = i."{key}"' for key in ["organization", *keys[name]])
-                    connection.execute(f"delete from raw.{name} t where exists (select 1 from incoming i where {same})")
+                    if name not in appended:
+                        connection.execute(
+                            f"delete from raw.{name} t where exists (select 1 from incoming i where {same})"
+                        )
                     connection.execute(f"insert into raw.{name} by name from incoming")
                     connection.unregister("incoming")
             connection.execute("commit")

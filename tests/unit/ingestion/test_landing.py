@@ -27,6 +27,9 @@ class Quarantine:
     def has_columns(self, *_: object) -> bool:
         return False
 
+    def is_first_of(self, _: str) -> bool:
+        return False
+
     def operations(self, table: str) -> Iterator[pa.Table]:
         columns, _ = operations.TABLES[table]
         if table == "quarantined_records":

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import dlt
+import pyarrow as pa
 import pytest
 from dlt.common.storages.load_package import PackageStorage
 from dlt.common.storages.load_storage import LoadStorage
@@ -29,10 +32,12 @@ def pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pipeline:
     return pipeline_for("raise", "river", Settings(warehouse_path=tmp_path / "w.duckdb", _env_file=None))
 
 
-def gifts() -> dlt.sources.DltResource:
-    rows = [{"id": 1, "amount": 5}, {"id": 2, "amount": 7}]
-    upsert = {"disposition": "merge", "strategy": "upsert"}
-    return dlt.resource(rows, name="gifts", primary_key="id", write_disposition=upsert)
+UPSERT = {"disposition": "merge", "strategy": "upsert"}
+
+
+def gifts(disposition: Any = UPSERT) -> dlt.sources.DltResource:
+    rows = pa.table({"id": [1, 2], "amount": [5, 7]})
+    return dlt.resource(rows, name="gifts", primary_key="id", write_disposition=disposition)
 
 
 def loaded(pipeline: Pipeline) -> list[tuple[int, ...]]:
@@ -62,13 +67,14 @@ def _after(calls: int, method: Callable[..., object]) -> Callable[..., object]:
     return dies
 
 
+# What is appended has but one round.
 @pytest.mark.parametrize("is_noted", [True, False])
-@pytest.mark.parametrize("rounds", range(3))
+@pytest.mark.parametrize(("disposition", "rounds"), [*product([UPSERT], range(3)), ("append", 0), ("append", 1)])
 def test_in_any_round_of_the_load(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, rounds: int, is_noted: bool
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, disposition: Any, rounds: int, is_noted: bool
 ) -> None:
     """Between the rounds files are copied and tables merged; `is_noted` says whether dlt came to write that down."""
-    pipeline.extract(gifts())
+    pipeline.extract(gifts(disposition))
     pipeline.normalize()
     with monkeypatch.context() as killed:
         killed.setattr(Load, "complete_jobs", _after(rounds, Load.complete_jobs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -139,12 +139,16 @@ def run(
     accept_deletions: Collection[str] = (),
     organizations_file: Path | None = None,
     killed_after: int | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Reading:
-    """One run; `killed_after` packages it is killed before the next one is committed."""
+    """One run; `killed_after` packages it is killed before the next one is committed.
+
+    `meanwhile` happens after each package.
+    """
     config = Settings(
         warehouse_path=warehouse.path,
         tieout_now=api.now,
-        commit_every_rows=8,
+        commit_every_rows=7,
         organizations_file=organizations_file,
         _env_file=None,  # type: ignore[call-arg]
     )
@@ -168,6 +172,8 @@ def run(
             break
         warehouse.load(reading)
         packages += 1
+        if meanwhile:
+            meanwhile()
     reading.close()
     return reading
 
@@ -232,6 +238,23 @@ def test_a_killed_sweep_goes_on_behind_its_last_package(tmp_path: Path, style: s
     assert audit["is_complete"]
     assert audit["mode_reason"].startswith("goes on with the sweep that began")
     assert audit["started_at"] == START
+
+
+def test_a_row_that_a_later_package_brings_again_stands_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deletions move what was read into the page where the reading goes on."""
+    monkeypatch.setattr(resource_reading, "prefetched", lambda pages, _: pages)
+    api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
+    brought: list[int] = []
+
+    def delete_before_the_last() -> None:
+        held = sorted(warehouse.rows())
+        brought.append(len(held))
+        for key in held[-4:-1]:
+            api.rows.pop(key, None)
+
+    reading = run(api, warehouse, meanwhile=delete_before_the_last)
+    assert len(brought) > 2
+    assert reading.outcomes["things"].rows_read > len(warehouse.rows(condition="true"))
 
 
 @pytest.mark.parametrize("packages", [0, 2])
