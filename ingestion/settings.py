@@ -24,6 +24,7 @@ from ingestion.errors import SettingsError
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _MAIL_ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
+_SIZE = re.compile(r"[1-9]\d*(\.\d+)? ?[MG]i?B", re.IGNORECASE)
 
 
 def is_loopback(url: str) -> bool:
@@ -74,6 +75,12 @@ def _time_zone(value: str) -> str:
 
 def _aware(value: datetime) -> datetime:
     return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _size(value: str) -> str:
+    if not _SIZE.fullmatch(value):
+        raise ValueError("must be a size such as 1500MB or 4GB")
+    return value
 
 
 def _secret(value: SecretStr) -> SecretStr:
@@ -221,6 +228,8 @@ class Settings(Paths):
     """How many new or changed rows are loaded at a time; a reading that is killed goes on behind the last ones."""
     webhook_payloads_per_run: int = Field(200, ge=0)
     """How many payloads of webhook deliveries a run asks for, of each organization: each costs a request."""
+    warehouse_memory_limit: Annotated[str, AfterValidator(_size)] = "1500MB"
+    """How much DuckDB may hold in memory while the models are built."""
     alert_webhook_url: Annotated[SecretStr, AfterValidator(_alert_url)] | None = None
     alert_email_to: Annotated[str, AfterValidator(_addresses)] | None = None
     alert_email_from: Annotated[str, AfterValidator(_addresses)] | None = None

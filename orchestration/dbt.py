@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingestion.errors import TieoutError
-from ingestion.settings import Paths
+from ingestion.settings import Paths, Settings
 from orchestration.bundled import bundled
 
 _FINGERPRINT = "fingerprint"
 _PARTIAL_PARSE = "partial_parse.msgpack"
 _RESULTS = "run_results.json"
+_MEMORY_LIMIT = "WAREHOUSE_MEMORY_LIMIT"
 _FAILED = {"error", "fail", "runtime error"}
 _ARTIFACTS = {"target", "logs", "dbt_packages"}
 
@@ -43,16 +44,17 @@ def executable() -> str:
 @contextmanager
 def environment(settings: Paths) -> Iterator[None]:
     """What the project's profile reads, for the processes that are started inside."""
-    name = "WAREHOUSE_PATH"
-    before = os.environ.get(name)
-    os.environ[name] = str(settings.warehouse_path)
+    told = {"WAREHOUSE_PATH": str(settings.warehouse_path)}
+    if isinstance(settings, Settings):
+        told[_MEMORY_LIMIT] = settings.warehouse_memory_limit
+    before = {name: os.environ.pop(name) for name in told if name in os.environ}
+    os.environ.update(told)
     try:
         yield
     finally:
-        if before is None:
+        for name in told:
             del os.environ[name]
-        else:
-            os.environ[name] = before
+        os.environ.update(before)
 
 
 def prepared_manifest() -> Path:
@@ -102,8 +104,10 @@ def failure(target: Path, said: str) -> TransformFailed:
     """What went wrong in a run of dbt, by the names of what failed; `said` is for when dbt did not come that far."""
     results = target / _RESULTS
     nodes = json.loads(results.read_bytes())["results"] if results.exists() else []
-    failed = [node["unique_id"].split(".")[2] for node in nodes if node["status"] in _FAILED]
+    failed = {node["unique_id"].split(".")[2]: node["message"] or "" for node in nodes if node["status"] in _FAILED}
     what = f"{len(failed)} of {len(nodes)} failed: {', '.join(failed)}" if failed else _last_line(said)
+    if any("Out of Memory" in message for message in failed.values()):
+        what += f"; the memory that {_MEMORY_LIMIT} allows was not enough: allow more"
     return TransformFailed(f"dbt: {what}. Nothing was published; the reasons are in {target / 'dbt.log'}.")
 
 

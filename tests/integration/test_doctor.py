@@ -487,6 +487,7 @@ TABLE: list[tuple[str, Planted, int, str]] = [
     ("reserve in percent", settings(CRM_PLUS_RESERVE="20%"), SETTINGS, "CRM_PLUS_RESERVE input should be"),
     ("no days", settings(FULL_SWEEP_EVERY_DAYS="0"), SETTINGS, "FULL_SWEEP_EVERY_DAYS input should be"),
     ("half a row", settings(COMMIT_EVERY_ROWS="0.5"), SETTINGS, "COMMIT_EVERY_ROWS input should be"),
+    ("memory without unit", settings(WAREHOUSE_MEMORY_LIMIT="4"), SETTINGS, "WAREHOUSE_MEMORY_LIMIT must be a size"),
     ("unknown PII_MODE", settings(PII_MODE="blur"), SETTINGS, "PII_MODE input should be"),
     ("no slug", settings(ORGANIZATION="River Relief"), SETTINGS, "ORGANIZATION must be a slug"),
     ("time zone", settings(RAISE_TIME_ZONE="Mars/Base"), SETTINGS, "RAISE_TIME_ZONE must be a time zone name"),

@@ -29,18 +29,29 @@ def test_the_fingerprint_sees_contents_names_and_nothing_else(project: Path) -> 
     assert dbt._fingerprint(project) != changed
 
 
+def _failure(folder: Path, *results: dict[str, str | None]) -> str:
+    (folder / "run_results.json").write_text(json.dumps({"results": results}))
+    return str(dbt.failure(folder, "many\nlines"))
+
+
 def test_a_failure_names_what_failed(tmp_path: Path) -> None:
-    results = [
-        {"unique_id": "model.tieout.recon_gifts", "status": "error"},
-        {"unique_id": "test.tieout.unique_recon_gifts_raise_id.5af3", "status": "fail"},
-        {"unique_id": "test.tieout.late_gifts", "status": "warn"},
-        {"unique_id": "model.tieout.recon_summary", "status": "skipped"},
-    ]
-    (tmp_path / "run_results.json").write_text(json.dumps({"results": results}))
-    said = str(dbt.failure(tmp_path, "many\nlines"))
+    said = _failure(
+        tmp_path,
+        {"unique_id": "model.tieout.recon_gifts", "status": "error", "message": "Binder Error"},
+        {"unique_id": "test.tieout.unique_recon_gifts_raise_id.5af3", "status": "fail", "message": None},
+        {"unique_id": "test.tieout.late_gifts", "status": "warn", "message": "Got 3 results"},
+        {"unique_id": "model.tieout.recon_summary", "status": "skipped", "message": None},
+    )
     assert "2 of 4 failed: recon_gifts, unique_recon_gifts_raise_id." in said
     assert str(tmp_path / "dbt.log") in said
     assert "\n" not in said
+    assert "memory" not in said
+
+
+def test_a_failure_for_want_of_memory_says_what_to_do(tmp_path: Path) -> None:
+    message = "Runtime Error in model gifts\n  Out of Memory Error: could not allocate block of size 256.0 KiB"
+    said = _failure(tmp_path, {"unique_id": "model.tieout.gifts", "status": "error", "message": message})
+    assert "failed: gifts; the memory that WAREHOUSE_MEMORY_LIMIT allows was not enough: allow more. Nothing" in said
 
 
 def test_a_failure_before_any_result_says_what_dbt_said_last(tmp_path: Path) -> None:
@@ -54,6 +65,16 @@ def test_the_profile_is_told_where_the_warehouse_is_and_nobody_else(monkeypatch:
     from ingestion.settings import Settings
 
     monkeypatch.delenv("WAREHOUSE_PATH", raising=False)
-    with dbt.environment(Settings(warehouse_path=Path("/somewhere/w.duckdb"))):
+    monkeypatch.setenv("WAREHOUSE_MEMORY_LIMIT", "2GB")
+    with dbt.environment(Settings(warehouse_path=Path("/somewhere/w.duckdb"), warehouse_memory_limit="4GB")):
         assert os.environ["WAREHOUSE_PATH"] == "/somewhere/w.duckdb"
+        assert os.environ["WAREHOUSE_MEMORY_LIMIT"] == "4GB"
     assert "WAREHOUSE_PATH" not in os.environ
+    assert os.environ["WAREHOUSE_MEMORY_LIMIT"] == "2GB"
+
+
+def test_without_settings_the_profile_allows_the_same_memory() -> None:
+    from ingestion.settings import Settings
+
+    limit = Settings.model_fields["warehouse_memory_limit"].default
+    assert f"env_var('WAREHOUSE_MEMORY_LIMIT', '{limit}')" in (dbt.project_path() / "profiles.yml").read_text()
