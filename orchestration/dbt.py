@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
 from ingestion.errors import TieoutError
 from ingestion.settings import Paths, Settings
 from orchestration.bundled import bundled
@@ -18,6 +20,8 @@ from orchestration.bundled import bundled
 _FINGERPRINT = "fingerprint"
 _PARTIAL_PARSE = "partial_parse.msgpack"
 _RESULTS = "run_results.json"
+_SMALL = 1_500_000_000
+"""Bytes of a warehouse of about a million gifts on each side."""
 _MEMORY_LIMIT = "WAREHOUSE_MEMORY_LIMIT"
 _FAILED = {"error", "fail", "runtime error"}
 _ARTIFACTS = {"target", "logs", "dbt_packages"}
@@ -46,7 +50,7 @@ def environment(settings: Paths) -> Iterator[None]:
     """What the project's profile reads, for the processes that are started inside."""
     told = {"WAREHOUSE_PATH": str(settings.warehouse_path)}
     if isinstance(settings, Settings):
-        told[_MEMORY_LIMIT] = settings.warehouse_memory_limit
+        told[_MEMORY_LIMIT] = settings.warehouse_memory_limit or memory_limit(settings.warehouse_path)
     before = {name: os.environ.pop(name) for name in told if name in os.environ}
     os.environ.update(told)
     try:
@@ -55,6 +59,16 @@ def environment(settings: Paths) -> Iterator[None]:
         for name in told:
             del os.environ[name]
         os.environ.update(before)
+
+
+def memory_limit(warehouse: Path) -> str:
+    """How much memory is enough for the models of this warehouse, as DuckDB names sizes."""
+    if not warehouse.exists() or warehouse.stat().st_size <= _SMALL:
+        return "1500MB"
+    # All that DuckDB takes by itself: of ten million gifts some models hold more than any small limit at a time.
+    with duckdb.connect() as connection:
+        ((limit,),) = connection.execute("select current_setting('memory_limit')").fetchall()
+    return str(limit)
 
 
 def prepared_manifest() -> Path:

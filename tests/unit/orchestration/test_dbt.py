@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from orchestration import dbt
@@ -60,8 +62,6 @@ def test_a_failure_before_any_result_says_what_dbt_said_last(tmp_path: Path) -> 
 
 
 def test_the_profile_is_told_where_the_warehouse_is_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     from ingestion.settings import Settings
 
     monkeypatch.delenv("WAREHOUSE_PATH", raising=False)
@@ -73,8 +73,25 @@ def test_the_profile_is_told_where_the_warehouse_is_and_nobody_else(monkeypatch:
     assert os.environ["WAREHOUSE_MEMORY_LIMIT"] == "2GB"
 
 
-def test_without_settings_the_profile_allows_the_same_memory() -> None:
+def test_a_small_warehouse_is_built_within_a_small_limit_and_a_large_one_within_that_of_duckdb(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    small = dbt.memory_limit(tmp_path / "none_yet.duckdb")
+    assert f"env_var('WAREHOUSE_MEMORY_LIMIT', '{small}')" in (dbt.project_path() / "profiles.yml").read_text()
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
+        connection.execute("create table gifts as select 1")
+        assert dbt.memory_limit(tmp_path / "w.duckdb") == small
+        monkeypatch.setattr(dbt, "_SMALL", 0)
+        large = dbt.memory_limit(tmp_path / "w.duckdb")
+        assert connection.execute("select current_setting('memory_limit')").fetchone() == (large,)
+        connection.execute(f"set memory_limit = '{large}'")
+
+
+def test_what_the_settings_say_of_memory_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from ingestion.settings import Settings
 
-    limit = Settings.model_fields["warehouse_memory_limit"].default
-    assert f"env_var('WAREHOUSE_MEMORY_LIMIT', '{limit}')" in (dbt.project_path() / "profiles.yml").read_text()
+    monkeypatch.chdir(tmp_path)
+    with dbt.environment(Settings()):
+        assert os.environ["WAREHOUSE_MEMORY_LIMIT"] == dbt.memory_limit(tmp_path / "none_yet.duckdb")
+    with dbt.environment(Settings(warehouse_memory_limit="7GB")):
+        assert os.environ["WAREHOUSE_MEMORY_LIMIT"] == "7GB"
