@@ -4,18 +4,21 @@
 {% macro money_from_text(expression) -%}
     {#- as minus a typographic sign is meant too, and an en dash that stands for it -#}
     {%- set text = "translate(" ~ clean_text(expression) ~ ", '−–', '--')" -%}
-    try_cast(
-        case
-            when
-                regexp_full_match(
-                    {{ text }},
-                    '[(-]?\s*[^0-9.,()\s-]{0,4}\s*-?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?\)?\s*([A-Z]{3})?'
-                )
-                then
-                    case when regexp_matches({{ text }}, '[(-]') then '-' else '' end
-                    || regexp_replace({{ text }}, '[^0-9.]', '', 'g')
-            else {{ text }}
-        end
-        as decimal(18, 2)
+    {#- most texts are plain numbers, and need none of this -#}
+    coalesce(
+        try_cast({{ text }} as decimal(18, 2)),
+        try_cast(
+            case
+                when
+                    regexp_full_match(
+                        {{ text }},
+                        '[(-]?\s*[^0-9.,()\s-]{0,4}\s*-?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?\)?\s*([A-Z]{3})?'
+                    )
+                    then
+                        case when regexp_matches({{ text }}, '[(-]') then '-' else '' end
+                        || regexp_replace({{ text }}, '[^0-9.]', '', 'g')
+            end
+            as decimal(18, 2)
+        )
     )
 {%- endmacro %}

@@ -1,11 +1,6 @@
 -- What the allocations of Raise gifts say about covered costs and about the amount in the base currency.
 with cost_projects as (
-    select
-        organization,
-        list(project_id) as project_ids
-    from {{ ref('stg_raise__projects') }}
-    where {{ is_name_of_costs('project_name') }}
-    group by organization
+    {{ projects_of_costs(ref('stg_raise__projects')) }}
 ),
 
 gifts as (
@@ -36,17 +31,11 @@ allocations as (
     select
         gifts.organization,
         gifts.gift_id,
-        gifts.amount,
-        gifts.donor_paid_costs,
-        upper({{ clean_text('gifts.currency') }}) as currency,
         list_transform(
-            coalesce(
-                from_json(
-                    gifts.projects,
-                    '[{"name": "VARCHAR", "projectName": "VARCHAR", "projectId": "VARCHAR", "amount": "VARCHAR",
-                        "currencyExchange": {"baseAmount": "VARCHAR", "baseCurrencyCode": "VARCHAR"}}]'
-                ),
-                []
+            from_json(
+                gifts.projects,
+                '[{"name": "VARCHAR", "projectName": "VARCHAR", "projectId": "VARCHAR", "amount": "VARCHAR",
+                    "currencyExchange": {"baseAmount": "VARCHAR", "baseCurrencyCode": "VARCHAR"}}]'
             ),
             lambda x: {
                 'is_costs': {{ is_allocation_of_costs('x', 'cost_projects.project_ids') }},
@@ -57,15 +46,13 @@ allocations as (
         ) as parts
     from gifts
     left join cost_projects on gifts.organization = cost_projects.organization
+    where gifts.projects is not null
 ),
 
 sums as (
     select
         organization,
         gift_id,
-        amount,
-        currency,
-        donor_paid_costs,
         list_sum(list_transform(parts, lambda x: x.amount)) as allocated,
         list_sum(list_transform(parts, lambda x: case when not x.is_costs then x.amount end)) as allocated_without_costs,
         list_sum(list_transform(parts, lambda x: case when x.is_costs then x.amount end)) as costs,
@@ -79,19 +66,24 @@ sums as (
 )
 
 select
-    organization,
-    gift_id,
-    currency,
-    cast(case when donor_paid_costs then coalesce(costs, 0) else 0 end as decimal(18, 2)) as allocated_costs,
-    cast(case when donor_paid_costs then coalesce(base_costs, 0) else 0 end as decimal(18, 2)) as base_allocated_costs,
-    case when len(base_currencies) = 1 then base_currencies[1] end as base_currency,
+    gifts.organization,
+    gifts.gift_id,
+    upper({{ clean_text('gifts.currency') }}) as currency,
+    cast(case when gifts.donor_paid_costs then coalesce(sums.costs, 0) else 0 end as decimal(18, 2)) as allocated_costs,
+    cast(case when gifts.donor_paid_costs then coalesce(sums.base_costs, 0) else 0 end as decimal(18, 2))
+        as base_allocated_costs,
+    case when len(sums.base_currencies) = 1 then sums.base_currencies[1] end as base_currency,
     -- the allocations may include the costs or not: only those that make up the amount of the gift say what it is worth
     cast(
         case
-            when not is_base_whole or len(base_currencies) != 1 then null
-            when abs(allocated - amount) <= rounding then base
-            when abs(allocated_without_costs - amount) <= rounding then base_without_costs
+            when not sums.is_base_whole or len(sums.base_currencies) != 1 then null
+            when abs(sums.allocated - gifts.amount) <= sums.rounding then sums.base
+            when abs(sums.allocated_without_costs - gifts.amount) <= sums.rounding then sums.base_without_costs
         end
         as decimal(18, 2)
     ) as base_amount
-from sums
+from gifts
+left join sums
+    on
+        gifts.organization = sums.organization
+        and gifts.gift_id = sums.gift_id

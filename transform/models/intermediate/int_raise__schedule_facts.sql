@@ -45,12 +45,7 @@ frequencies as (
 ),
 
 cost_projects as (
-    select
-        organization,
-        list(project_id) as project_ids
-    from {{ ref('stg_raise__projects') }}
-    where {{ is_name_of_costs('project_name') }}
-    group by organization
+    {{ projects_of_costs(ref('stg_raise__projects')) }}
 ),
 
 cost_allocations as (
