@@ -165,21 +165,25 @@ def _follow(register: dict[tuple[Key, str], Entry], now: set[tuple[Key, str]]) -
         register[record] = Entry()
 
 
-def accused(organization: str, warehouse: Path, truth: dict[str, Any]) -> Iterator[str]:
-    """Healthy records of which the warehouse says that something is wrong."""
+def accused(days: Days, organization: str, warehouse: Path, truth: dict[str, Any]) -> Iterator[str]:
+    """Healthy records of which the warehouse says that something is wrong.
+
+    Not those of which it said so rightly when both sides were read: that they were mended since, it cannot know.
+    """
     severity = severities(warehouse)
     for mart, entity in ENTITIES.items():
         expected, unsettled = planted(truth, mart)
         for key, status in statuses(warehouse, organization, mart).items():
             is_healthy = key not in unsettled and (entity, expected.get(key)) not in severity
-            if is_healthy and severity.get((entity, status)) == "error":
+            entry = days.register[organization, entity].get((key, status))
+            if is_healthy and not (entry and entry.is_open) and severity.get((entity, status)) == "error":
                 yield f"{organization} {mart} {key}: planted {expected.get(key)}, accused of {status}"
 
 
 def follow_in_part(days: Days, day: int, organization: str, warehouse: Path, truth: dict[str, Any]) -> None:
     """After a day on which not everything could be read."""
     days.failed_readings += 1
-    days.differences += [f"day {day} {line}" for line in accused(organization, warehouse, truth)]
+    days.differences += [f"day {day} {line}" for line in accused(days, organization, warehouse, truth)]
     mute = cannot_be_assessed(warehouse, organization)
     before = {entity: days.register[organization, entity] for entity in mute}
     adopt(days, organization, warehouse)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from ingestion.sandbox.clock import DAY, HOUR, MINUTE
@@ -24,6 +24,7 @@ class Changes:
         self._world = world
         self._log = log
         self._busy_donors: set[int] = set()
+        self._wavering: list[Callable[[], None]] = []
 
     def advance(self, to: int) -> None:
         """Play out everything between now and an instant that is not earlier."""
@@ -83,6 +84,7 @@ class Changes:
         self._at_any_time(to, 1, self._delete_schedule)
         self._at_any_time(to, 1, self._cancel_schedule)
         self._at_any_time(to, 3, self._touch_donor)
+        self._at_any_time(to, 1, self._waver)
 
     def _count(self, at_least: int, share: float, days: float) -> int:
         return round(max(at_least, share * self._world.scale.donors) * max(days, 1.0))
@@ -320,6 +322,57 @@ class Changes:
         cancel(world.crm_schedules[schedule.crm_id], world.now)
         world.crm_schedules.touch(schedule.crm_id)
         self._log.schedule(22, schedule, world.now)
+
+    def _waver(self) -> None:
+        """In CRM+ somebody spoils a gift, a schedule and a contact, the next time mends them, and so on."""
+        if not self._wavering:
+            self._wavering = [*self._wavering_gift(), *self._wavering_schedule(), *self._wavering_contact()]
+        for turn in self._wavering:
+            turn()
+
+    def _wavering_gift(self) -> Iterator[Callable[[], None]]:
+        world, gift = self._world, self._quiet_gift()
+        if gift is None:
+            return
+        gift.situation, row = "wavering_in_crm_plus", world.crm_gifts[gift.crm_ids[0]]
+
+        def turn() -> None:
+            is_sound = gift.status == "matched"
+            gift.status = "amount_mismatch" if is_sound else "matched"
+            row.cents += 100 if is_sound else -100
+            row.modified = world.now
+            world.crm_gifts.touch(row.id)
+
+        yield turn
+
+    def _wavering_schedule(self) -> Iterator[Callable[[], None]]:
+        world, schedule = self._world, self._quiet_schedule()
+        if schedule is None or schedule.crm_id is None:
+            return
+        schedule.situation, row = "wavering_in_crm_plus", world.crm_schedules[schedule.crm_id]
+
+        def turn() -> None:
+            is_sound = schedule.status == "linked"
+            schedule.status = "amount_mismatch" if is_sound else "linked"
+            row.cents += 500 if is_sound else -500
+            row.modified = world.now
+            world.crm_schedules.touch(row.id)
+
+        yield turn
+
+    def _wavering_contact(self) -> Iterator[Callable[[], None]]:
+        world, donor = self._world, self._quiet_donor()
+        if donor is None or donor.crm_id is None:
+            return
+        donor.situation, contact = "wavering_in_crm_plus", world.contacts[donor.crm_id]
+
+        def turn() -> None:
+            contact.is_archived = not contact.is_archived
+            contact.modified = world.now
+            world.contacts.touch(contact.id)
+            donor.status = "archived" if contact.is_archived else "linked"
+
+        yield turn
 
     def _touch_donor(self) -> None:
         """An address changes: nothing but the modification stamp tells."""

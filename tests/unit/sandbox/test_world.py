@@ -114,3 +114,19 @@ def test_time_changes_one_in_a_hundred_rows_of_a_bare_world(open_sandbox):
 def test_unknown_scales_are_refused():
     with pytest.raises(ValueError, match="unknown scale"):
         scale_named("gigantic")
+
+
+def test_what_is_spoiled_in_crm_plus_is_mended_and_spoiled_again(fresh):
+    told: dict[tuple[str, str], list[str]] = {}
+    for _ in range(4):
+        fresh.control("advance", {"hours": 24})
+        truth = fresh.control("truth")
+        for kind in ("donors", "gifts", "recurring_gifts"):
+            for id, record in truth[kind].items():
+                if record["situation"] == "wavering_in_crm_plus":
+                    told.setdefault((kind, id), []).append(record["status"])
+    assert {kind: statuses for (kind, _), statuses in told.items()} == {
+        "donors": ["archived", "linked", "archived", "linked"],
+        "gifts": ["amount_mismatch", "matched", "amount_mismatch", "matched"],
+        "recurring_gifts": ["amount_mismatch", "linked", "amount_mismatch", "linked"],
+    }
