@@ -1,11 +1,14 @@
 """`tieout dev`: the Dagster UI and daemon."""
 
+import json
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -13,12 +16,13 @@ import typer
 from ingestion.errors import TieoutError
 from orchestration.cli.terminal import terminal
 
+_MODULE = "orchestration.definitions"
 _SECONDS_TO_STOP = 20
 _SECONDS_BETWEEN_LOOKS = 20
 
 
 class ServiceDied(TieoutError):
-    """The UI or the daemon ended by itself."""
+    """The UI, the daemon or what both ask for the definitions ended by itself."""
 
 
 class _Stop(Exception):
@@ -33,27 +37,52 @@ def dev(
     from orchestration.instance import bury_dead_runs, open_instance
     from orchestration.schedules import timetable
 
-    target = ["-m", "orchestration.definitions"]
-    services = {
-        "webserver": ["-m", "dagster_webserver", "--host", host, "--port", str(port), *target],
-        "daemon": ["-m", "dagster._daemon", "run", *target],
-    }
     next_look = 0.0
-    with open_instance() as instance, _stoppable(), _running(services) as processes:
+    with suppress(_Stop), open_instance() as instance, _stoppable(), _services(host, port) as processes:
         terminal().print(f"http://{host}:{port} (Ctrl-C stops it)")
         for problem in timetable().problems:
             terminal().print(problem, style="yellow", soft_wrap=True)
-        try:
-            while all(process.poll() is None for process in processes.values()):
-                # One that was killed would hold up the queue: Dagster cannot tell whether it still runs.
-                if time.monotonic() >= next_look:
-                    bury_dead_runs(instance)
-                    next_look = time.monotonic() + _SECONDS_BETWEEN_LOOKS
-                time.sleep(0.5)
-        except _Stop:
-            return
-    dead = next(name for name, process in processes.items() if process.returncode)
-    raise ServiceDied(f"The Dagster {dead} ended by itself: see its last lines above.")
+        while all(process.poll() is None for process in processes.values()):
+            # One that was killed would hold up the queue: Dagster cannot tell whether it still runs.
+            if time.monotonic() >= next_look:
+                bury_dead_runs(instance)
+                next_look = time.monotonic() + _SECONDS_BETWEEN_LOOKS
+            time.sleep(0.5)
+        _check(processes)
+
+
+def _check(processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
+    for name, process in processes.items():
+        if process.poll() is not None:
+            raise ServiceDied(f"The Dagster {name} ended by itself: see its last lines above.")
+
+
+@contextmanager
+def _services(host: str, port: int) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """The UI, the daemon, and one code server for both.
+
+    One of its own, the daemon would start anew every minute, which takes seconds of a processor each time.
+    """
+    with TemporaryDirectory() as folder, _running() as processes:
+        socket, workspace = Path(folder) / "code", Path(folder) / "workspace.yaml"
+        location = {"grpc_server": {"socket": str(socket), "location_name": _MODULE}}
+        # JSON is YAML.
+        workspace.write_text(json.dumps({"load_from": [location]}))
+        code = ["code-server", "start", "-m", _MODULE, "--socket", str(socket), "--location-name", _MODULE]
+        processes["code server"] = _start("dagster", *code)
+        # It listens when the definitions are loaded.
+        while not socket.exists():
+            _check(processes)
+            time.sleep(0.1)
+        target = ["--workspace", str(workspace)]
+        processes["webserver"] = _start("dagster_webserver", "--host", host, "--port", str(port), *target)
+        processes["daemon"] = _start("dagster._daemon", "run", *target)
+        yield processes
+
+
+def _start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
+    # In a session of its own: Ctrl-C reaches it once, through this process.
+    return subprocess.Popen([sys.executable, "-m", module, *arguments], start_new_session=True)
 
 
 @contextmanager
@@ -75,18 +104,15 @@ def _stoppable() -> Iterator[None]:
 
 
 @contextmanager
-def _running(services: dict[str, list[str]]) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    # In sessions of their own: Ctrl-C reaches them once, through this process.
-    processes = {
-        name: subprocess.Popen([sys.executable, *arguments], start_new_session=True)
-        for name, arguments in services.items()
-    }
+def _running() -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """What is put in here is stopped at the end, the last one first."""
+    processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
         yield processes
     finally:
-        for process in processes.values():
+        for process in reversed(processes.values()):
             process.send_signal(signal.SIGINT)
-        for process in processes.values():
+        for process in reversed(processes.values()):
             try:
                 process.wait(_SECONDS_TO_STOP)
             except subprocess.TimeoutExpired:
