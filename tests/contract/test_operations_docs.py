@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import typer.main
+import yaml
 
 from ingestion.errors import SettingsError, SourceError, TieoutError, WarehouseLocked, WarehouseUnusable
 from ingestion.settings import SCHEDULE_SETTINGS, Settings
@@ -24,6 +25,8 @@ RUNBOOK = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
 DEPLOY = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
 ERRORS = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
 UNITS = sorted((ROOT / "deploy").glob("*.service"))
+MODULE = "orchestration.definitions"
+LOCATION = yaml.safe_load((ROOT / "deploy" / "workspace.yaml").read_text())["load_from"][0]["grpc_server"]
 COMMANDS = typer.main.get_command(app).commands
 HOME = "/opt/tieout/"
 
@@ -109,16 +112,22 @@ def test_the_units_are_those_of_the_guide(unit: Path) -> None:
     parser.read_string(unit.read_text(encoding="utf-8"))
     service = parser["Service"]
     program, *arguments = service["ExecStart"].split()
-    assert program in {f"{HOME}.venv/bin/dagster-daemon", f"{HOME}.venv/bin/dagster-webserver"}
-    assert arguments[-2:] == ["-m", "orchestration.definitions"]
+    if unit.stem == "tieout-code":
+        assert (program, arguments[:4]) == (f"{HOME}.venv/bin/dagster", ["code-server", "start", "-m", MODULE])
+        assert arguments[4:] == ["--location-name", LOCATION["location_name"], "--socket", LOCATION["socket"]]
+        assert LOCATION["socket"].startswith(f"/run/{service['RuntimeDirectory']}/")
+    else:
+        assert program in {f"{HOME}.venv/bin/dagster-daemon", f"{HOME}.venv/bin/dagster-webserver"}
+        assert arguments[-2:] == ["-w", f"{HOME}deploy/workspace.yaml"]
+        assert "tieout-code.service" in parser["Unit"]["After"].split()
     for named in (service["EnvironmentFile"], service["WorkingDirectory"], f"--uid={service['User']}"):
         assert named in DEPLOY
     assert "DAGSTER_HOME=/var/lib/tieout/dagster" in service["Environment"]
     assert (service["NoNewPrivileges"], service["ProtectSystem"]) == ("yes", "strict")
 
 
-def test_there_are_both_units() -> None:
-    assert [unit.stem for unit in UNITS] == ["tieout-daemon", "tieout-webserver"]
+def test_there_are_all_units() -> None:
+    assert [unit.stem for unit in UNITS] == ["tieout-code", "tieout-daemon", "tieout-webserver"]
 
 
 def test_postgres_is_of_the_version_of_the_integrations() -> None:
