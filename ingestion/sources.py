@@ -111,7 +111,7 @@ def finish_pending(source: str, settings: Settings) -> None:
     """Finishes the load packages that killed runs left behind, of every organization that was ever read.
 
     Organizations share the tables in which dlt stages rows before it merges them: once another one is loaded, what was
-    staged is gone, and the package would be merged without it.
+    staged is gone, and the package would be merged without it. Raises `WarehouseLocked` before it begins.
     """
     # To ask dlt itself costs 50 ms for each organization.
     names = {
@@ -119,6 +119,8 @@ def finish_pending(source: str, settings: Settings) -> None:
         for packages in (pending.EXTRACTED, pending.NORMALIZED)
         for package in _pipelines(settings).glob(f"{source}_*/{packages}/*")
     }
+    if names:
+        warehouse.check(settings.warehouse_path)
     for name in sorted(names):
         pending.finish(pipeline_for(source, name.removeprefix(f"{source}_"), settings))
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from ingestion.errors import WarehouseLocked
 from ingestion.settings import Settings
 from ingestion.sources import finish_pending, is_half_loaded, pipeline_for
 
@@ -27,3 +30,19 @@ def test_what_killed_runs_left_is_finished_for_every_organization(settings: Sett
     assert not left.has_pending_data
     assert left.dataset().gifts.fetchall()[0][0] == 7
     assert other.has_pending_data
+
+
+def test_what_is_left_waits_for_who_holds_the_warehouse(settings: Settings) -> None:
+    left = pipeline_for("raise", "west_side", settings)
+    left.extract([{"id": 7}], table_name="gifts")
+    left.normalize()
+    holds = f"import duckdb; held = duckdb.connect({str(settings.warehouse_path)!r}); print(); input()"
+    with subprocess.Popen([sys.executable, "-c", holds], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout
+        holder.stdout.readline()
+        with pytest.raises(WarehouseLocked):
+            finish_pending("raise", settings)
+        assert left.has_pending_data
+        holder.communicate(b"\n")
+    finish_pending("raise", settings)
+    assert not left.has_pending_data
