@@ -21,6 +21,7 @@ from typing import Annotated
 import duckdb
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ingestion.sandbox import IDS_OF_ONE, Handle, running_several
@@ -233,8 +234,8 @@ def show(simulated: Simulated, console: Console) -> bool:
     )
     table = Table("organization", "broken by", "seconds", "told")
     for slug, name in simulated.broken.items():
-        told = re.search(rf"(\w+ is not set: )?\[{slug}\][^\[]*", simulated.error)
-        table.add_row(slug, name, f"{seconds[slug]:.1f}", told[0] if told else "nothing")
+        told = re.search(rf"(\w+ is not set: )?\[{slug}\].*?(?= \w+ is not set: | \[org-|$)", simulated.error)
+        table.add_row(slug, name, f"{seconds[slug]:.1f}", escape(told[0] if told else "nothing"))
     console.print(table)
     owners = list(simulated.organizations)
     astray = {
