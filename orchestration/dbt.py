@@ -63,12 +63,19 @@ def environment(settings: Paths) -> Iterator[None]:
 
 def memory_limit(warehouse: Path) -> str:
     """How much memory is enough for the models of this warehouse, as DuckDB names sizes."""
-    if not warehouse.exists() or warehouse.stat().st_size <= _SMALL:
-        return "1500MB"
-    # All that DuckDB takes by itself: of ten million gifts some models hold more than any small limit at a time.
     with duckdb.connect() as connection:
-        ((limit,),) = connection.execute("select current_setting('memory_limit')").fetchall()
-    return str(limit)
+        ((own,),) = connection.execute("select current_setting('memory_limit')").fetchall()
+        is_large = warehouse.exists() and warehouse.stat().st_size > _SMALL
+        # Of ten million gifts some models hold more than any small limit at a time.
+        if is_large or _bytes(own) < _SMALL:
+            return str(own)
+    return "1500MB"
+
+
+def _bytes(size: str) -> float:
+    """A size as DuckDB tells it, such as `18.7 GiB`."""
+    number, unit = size.split()
+    return float(number) * 1024.0 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit)
 
 
 def prepared_manifest() -> Path:
@@ -120,7 +127,8 @@ def failure(target: Path, said: str) -> TransformFailed:
     nodes = json.loads(results.read_bytes())["results"] if results.exists() else []
     failed = {node["unique_id"].split(".")[2]: node["message"] or "" for node in nodes if node["status"] in _FAILED}
     what = f"{len(failed)} of {len(nodes)} failed: {', '.join(failed)}" if failed else _last_line(said)
-    if any("Out of Memory" in message for message in failed.values()):
+    # Also a disk that is full is told so.
+    if any("Out of Memory" in message and "offload" not in message for message in failed.values()):
         what += f"; the memory that {_MEMORY_LIMIT} allows was not enough: allow more"
     return TransformFailed(f"dbt: {what}. Nothing was published; the reasons are in {target / 'dbt.log'}.")
 

@@ -10,6 +10,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtC
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from ingestion.settings import load_settings
+from ingestion.sources import SOURCES, finish_pending
 from orchestration import dbt, rules
 from orchestration.assets.common import OWNERS, guarded
 from orchestration.instance import WAREHOUSE_POOL
@@ -87,6 +88,9 @@ def transform_assets(manifest: Path) -> dg.AssetsDefinition:
     def transform(context: dg.AssetExecutionContext, transformer: Transformer, turn: Turn) -> Iterator[Any]:
         with guarded():
             settings = load_settings()
+            # The account of a load that was killed may stand before its rows do.
+            for source in SOURCES:
+                finish_pending(source, settings)
             with dbt.environment(settings):
                 invocation = transformer.cli(_BUILD, context=context, target_path=dbt.fresh_target(settings))
             expected = len(context.selected_asset_keys) + len(context.selected_asset_check_keys)

@@ -68,7 +68,8 @@ def _services(host: str, port: int) -> Iterator[dict[str, subprocess.Popen[bytes
         location = {"grpc_server": {"socket": str(socket), "location_name": _MODULE}}
         # JSON is YAML.
         workspace.write_text(json.dumps({"load_from": [location]}))
-        code = ["code-server", "start", "-m", _MODULE, "--socket", str(socket), "--location-name", _MODULE]
+        # Without a proxy before it, it ends, and is seen to end, where the definitions cannot be loaded.
+        code = ["api", "grpc", "-m", _MODULE, "--socket", str(socket), "--location-name", _MODULE]
         processes["code server"] = _start("dagster", *code)
         # It listens when the definitions are loaded.
         while not socket.exists():

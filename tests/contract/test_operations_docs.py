@@ -113,7 +113,7 @@ def test_the_units_are_those_of_the_guide(unit: Path) -> None:
     service = parser["Service"]
     program, *arguments = service["ExecStart"].split()
     if unit.stem == "tieout-code":
-        assert (program, arguments[:4]) == (f"{HOME}.venv/bin/dagster", ["code-server", "start", "-m", MODULE])
+        assert (program, arguments[:4]) == (f"{HOME}.venv/bin/dagster", ["api", "grpc", "-m", MODULE])
         assert arguments[4:] == ["--location-name", LOCATION["location_name"], "--socket", LOCATION["socket"]]
         assert LOCATION["socket"].startswith(f"/run/{service['RuntimeDirectory']}/")
     else:

@@ -56,6 +56,17 @@ def test_a_failure_for_want_of_memory_says_what_to_do(tmp_path: Path) -> None:
     assert "failed: gifts; the memory that WAREHOUSE_MEMORY_LIMIT allows was not enough: allow more. Nothing" in said
 
 
+def test_a_full_disk_is_no_want_of_memory(tmp_path: Path) -> None:
+    message = "Out of Memory Error: failed to offload data block: this limit was set by 'max_temp_directory_size'"
+    said = _failure(tmp_path, {"unique_id": "model.tieout.gifts", "status": "error", "message": message})
+    assert "memory" not in said
+
+
+@pytest.mark.parametrize(("told", "size"), [("512.0 MiB", 2**29), ("1.5 GiB", 1.5 * 2**30), ("9 bytes", 9)])
+def test_sizes_as_duckdb_tells_them(told: str, size: float) -> None:
+    assert dbt._bytes(told) == size
+
+
 def test_a_failure_before_any_result_says_what_dbt_said_last(tmp_path: Path) -> None:
     said = str(dbt.failure(tmp_path, "Encountered an error:\n\nCompilation Error in model x\n"))
     assert said.startswith("dbt: Compilation Error in model x.")
