@@ -6,12 +6,25 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from ingestion.sandbox.clock import DAY, HOUR, MINUTE
+from ingestion.sandbox.table import Table
 
 from .donors import new_donor
 from .events import EventLog
 from .gifts import gift_arrives, ordinary_gift, put_under
 from .organization import GENERAL_PROJECT, TURNS_OFF, TURNS_ON
-from .records import BY_AGE, BY_CAMPAIGN, BY_IDS, CANCELLED, DECLINED, REFUNDED, CrmGift, Donor, Gift, Schedule
+from .records import (
+    BY_AGE,
+    BY_CAMPAIGN,
+    BY_IDS,
+    CANCELLED,
+    DECLINED,
+    REFUNDED,
+    CrmGift,
+    CrmSchedule,
+    Donor,
+    Gift,
+    Schedule,
+)
 from .schedules import cancel, end, new_schedule
 from .state import World
 from .sync import arrive, lag, merge_contacts, reverse, transfer_schedule
@@ -331,34 +344,29 @@ class Changes:
             turn()
 
     def _wavering_gift(self) -> Iterator[Callable[[], None]]:
-        world, gift = self._world, self._quiet_gift()
-        if gift is None:
-            return
-        gift.situation, row = "wavering_in_crm_plus", world.crm_gifts[gift.crm_ids[0]]
-
-        def turn() -> None:
-            is_sound = gift.status == "matched"
-            gift.status = "amount_mismatch" if is_sound else "matched"
-            row.cents += 100 if is_sound else -100
-            row.modified = world.now
-            world.crm_gifts.touch(row.id)
-
-        yield turn
+        gift = self._quiet_gift()
+        if gift is not None:
+            yield self._wavering_amount(gift, self._world.crm_gifts, gift.crm_ids[0])
 
     def _wavering_schedule(self) -> Iterator[Callable[[], None]]:
-        world, schedule = self._world, self._quiet_schedule()
-        if schedule is None or schedule.crm_id is None:
-            return
-        schedule.situation, row = "wavering_in_crm_plus", world.crm_schedules[schedule.crm_id]
+        schedule = self._quiet_schedule()
+        if schedule is not None and schedule.crm_id is not None:
+            yield self._wavering_amount(schedule, self._world.crm_schedules, schedule.crm_id)
+
+    def _wavering_amount(
+        self, record: Gift | Schedule, rows: Table[CrmGift] | Table[CrmSchedule], id: int
+    ) -> Callable[[], None]:
+        sound, row = record.status, rows[id]
+        record.situation = "wavering_in_crm_plus"
 
         def turn() -> None:
-            is_sound = schedule.status == "linked"
-            schedule.status = "amount_mismatch" if is_sound else "linked"
+            is_sound = record.status == sound
+            record.status = "amount_mismatch" if is_sound else sound
             row.cents += 500 if is_sound else -500
-            row.modified = world.now
-            world.crm_schedules.touch(row.id)
+            row.modified = self._world.now
+            rows.touch(id)
 
-        yield turn
+        return turn
 
     def _wavering_contact(self) -> Iterator[Callable[[], None]]:
         world, donor = self._world, self._quiet_donor()
