@@ -10,6 +10,8 @@ import duckdb
 import pytest
 
 from ingestion.sandbox import Handle
+from ingestion.settings import Settings
+from ingestion.sources import pipeline_for
 from tests.integration.conftest import Workplace
 
 
@@ -54,6 +56,17 @@ def test_a_resource_that_may_not_be_read_is_a_note(place: Workplace, sandbox: Ha
         published=True,
     )
     assert told == [("recurring_gifts", False, True), ("segments", False, True)]
+
+
+def test_models_are_not_built_on_half_a_load(place: Workplace) -> None:
+    """The account of a load that was killed may stand in the warehouse before its rows do."""
+    left = pipeline_for("raise", "default", Settings(warehouse_path=place.warehouse, _env_file=None))  # type: ignore[call-arg]
+    left.extract([{"id": 7}], table_name="left_over")
+    left.normalize()
+    done = place.tieout("run", "--only", "transform")
+    assert done.returncode == 0, done.stderr
+    assert place.query("select id from raw_raise.left_over") == [(7,)]
+    assert not left.has_pending_data
 
 
 def test_a_warehouse_that_lost_rows_is_not_published(place: Workplace) -> None:
