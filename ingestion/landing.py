@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _UPSERT: Any = {"disposition": "merge", "strategy": "upsert"}
 # Dearer than an upsert, which leaves a key that stands twice as it is: this makes one row of it.
 _REPLACE: Any = {"disposition": "merge", "strategy": "delete-insert"}
+_APPEND: Any = {"disposition": "append"}
 # A new declared column may be added by a new version of the project; a type never changes by itself.
 _CONTRACT: Any = {"tables": "evolve", "columns": "evolve", "data_type": "freeze"}
 
@@ -50,18 +51,24 @@ def _table(
     disposition: Any,
 ) -> DltResource:
     columns = (ORGANIZATION, *declared)
+    # What replaces nothing need not be staged and compared first.
+    is_appended = reading is not None and reading.replaces_nothing(name)
 
-    def tables() -> Iterator[pa.Table]:
+    def tables() -> Iterator[Any]:
         # A table is made also when there is nothing to put into it; but each table of a package costs a merge.
         if not reading or not reading.has_columns(name, columns):
             yield arrow_schema(columns).empty_table()
-        yield from (table for table in rows if table.num_rows)
+        for table in rows:
+            if table.num_rows and is_appended and reading and not reading.replaces_nothing(name):
+                # The last one counts, for all of the package.
+                yield dlt.mark.with_hints(table, dlt.mark.make_hints(write_disposition=disposition))
+            elif table.num_rows:
+                yield table
 
     made: DltResource = dlt.resource(
         tables(),
         name=name,
-        # What replaces nothing need not be staged and compared first.
-        write_disposition="append" if reading and reading.is_first_of(name) else disposition,
+        write_disposition=_APPEND if is_appended else disposition,
         primary_key=(ORGANIZATION.name, *key),
         columns=cast(Any, {column.name: column.dlt_hint for column in columns}),
         file_format="parquet",

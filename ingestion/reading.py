@@ -27,7 +27,7 @@ from ingestion.plan import ReadProgress
 from ingestion.resource_reading import Client, Outcome, ResourceReading, progress_from, progress_row
 from ingestion.rows import RowReader
 from ingestion.settings import PiiMode, Settings
-from ingestion.workbench import Workbench
+from ingestion.workbench import Workbench, release_memory
 
 _SECONDS_PER_PACKAGE = 600
 _quarantine_key = itemgetter(*operations.TABLES["quarantined_records"][1])
@@ -144,10 +144,12 @@ class Reading:
         """Whether the warehouse has this table, with all of these columns."""
         return {column.name for column in columns} <= self._columns.get(table, frozenset())
 
-    def is_first_of(self, table: str) -> bool:
-        """Whether nothing of this organization stands in a table before this package is loaded."""
-        # A later package may bring rows again that an earlier one brought: it remembers but their last page.
-        return self.package.number == 1 and table not in self._filled
+    def replaces_nothing(self, table: str) -> bool:
+        """Whether no row that this package has brought so far can stand in a table already. No once is no for good."""
+        if table in self._readings:
+            return self._readings[table].rows.replaces_nothing
+        is_written_first = self.package.number == 1 or table not in operations.TABLES
+        return is_written_first and table not in self._filled
 
     @cached_property
     def _bench(self) -> Workbench:
@@ -172,8 +174,9 @@ class Reading:
         }[table]()
         columns, _ = operations.TABLES[table]
         found = [{ORGANIZATION.name: self.organization, **row} for row in rows]
-        # They come when all else of the package is read: dlt writes next.
+        # They come when all else of the package is read: dlt writes next, and takes memory of its own.
         self._bench.give_back()
+        release_memory()
         yield pa.Table.from_pylist(found, schema=arrow_schema((ORGANIZATION, *columns)))
 
     def close(self) -> None:

@@ -88,6 +88,7 @@ class RowReader:
         """The fields that came, each with the types of JSON it came as, null apart: of a sample of the rows."""
         self._unreadable: dict[tuple[str, str], Unreadable] = {}
         self._seen: set[int] = set()
+        self._passed: int | None = None
         self._resource = resource
         self._secrets = frozenset(name.lower() for name in resource.secrets)
         self._rows = rows
@@ -99,6 +100,8 @@ class RowReader:
         self._strict_failures = 0
         self._connection = bench.connection(time_zone)
         self._load_known()
+        self.replaces_nothing = not self._value("select exists (from known)")
+        """Whether the warehouse held no row before, and none was loaded that may have come again since."""
 
     def close(self) -> None:
         self._connection.close()
@@ -171,6 +174,7 @@ class RowReader:
 
     def forget(self, pages: Sequence[Page]) -> None:
         """Lets go of what was seen, but for these last pages: the next ones may repeat their rows."""
+        self._passed = max((*self._seen, self._passed or 0), default=0)
         self._seen = {key for page in pages for key in page.ids if key is not None}
 
     def read(self, pages: Sequence[Page]) -> pa.Table:
@@ -255,6 +259,9 @@ class RowReader:
                 else:
                     self._seen.add(key)
                     self.rows_read += 1
+                    # What was let go of may be among those that come.
+                    if self._passed is not None and key <= self._passed:
+                        self.replaces_nothing = False
         return again
 
     def _register(self, bodies: Iterable[str]) -> None:

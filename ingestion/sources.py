@@ -41,8 +41,9 @@ _DLT_SETTINGS = {
     "load.truncate_staging_dataset": True,
 }
 
-# Each thread of DuckDB keeps row groups of its own while it loads: a second one takes memory and saves no time.
-_LOADING = {"threads": 1}
+# Each thread of DuckDB keeps row groups of its own while it loads, and five of them until it writes them down: more
+# than one of either takes memory and saves no time.
+_LOADING = {"threads": 1, "write_buffer_row_group_count": 1}
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from ingestion import typing_sql
 
@@ -75,3 +76,10 @@ class Workbench:
             self._connection.execute(f"attach '{quoted}' as warehouse (read_only)")
             self._is_open = True
         return True
+
+
+def release_memory() -> None:
+    """Gives back to the system what Arrow and DuckDB have let go of, and their allocators keep."""
+    # DuckDB has no pool of its own: it takes its memory from the C library, as Arrow's system pool does.
+    for pool in (pa.default_memory_pool(), pa.system_memory_pool()):
+        pool.release_unused()

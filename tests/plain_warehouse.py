@@ -27,8 +27,8 @@ class PlainWarehouse:
             **{resource.name: [resource.key_column.name] for resource in self.resources},
             **{name: list(key) for name, (_, key) in TABLES.items()},
         }
-        appended = {name for name in keys if reading.is_first_of(name)}
         loaded = {resource.name: list(reading.rows(resource)) for resource in self.resources}
+        appended = {name for name in keys if reading.replaces_nothing(name)}
         loaded |= {name: list(reading.operations(name)) for name in TABLES}
         with duckdb.connect(str(self.path)) as connection:
             connection.execute("begin")

@@ -275,6 +275,36 @@ def test_a_row_that_comes_twice_is_read_once(reader: RowReader) -> None:
     assert reader.rows_new == 3
 
 
+def test_what_comes_behind_all_that_came_replaces_nothing(reader: RowReader) -> None:
+    read(reader, [{**GIFT, "id": 5}, {**GIFT, "id": 3}])
+    last = page_of("Raise", GIFTS, "items", json.dumps({"items": [{**GIFT, "id": 3}]}))
+    reader.forget([last])
+    read(reader, [{**GIFT, "id": 3}, {**GIFT, "id": 6}])
+    assert reader.replaces_nothing
+    reader.forget([last])
+    read(reader, [{**GIFT, "id": 4}, {**GIFT, "id": 7}])
+    assert not reader.replaces_nothing
+    reader.forget([])
+    read(reader, [{**GIFT, "id": 8}])
+    assert not reader.replaces_nothing
+
+
+def test_what_comes_to_rows_that_the_warehouse_holds_may_replace_one(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema raw")
+        connection.execute(
+            "create table raw.gifts as select 'lake' as organization, 1::bigint as id, 0::bigint as _row_hash,"
+            " now() as _first_extracted_at, now() as _deleted_at"
+        )
+    for organization, is_first in (("river", True), ("lake", False)):
+        bench = Workbench(path, "raw")
+        reader = RowReader(GIFTS, rows="items", organization=organization, extracted_at=NOW, bench=bench)
+        read(reader, [{**GIFT, "id": 2}])
+        assert reader.replaces_nothing is is_first
+        bench.close()
+
+
 def test_secrets_are_dropped(reader: RowReader) -> None:
     rows = read(reader, [{**GIFT, "securityToken": "hush"}]) + read(
         reader, [{**GIFT, "id": 2, "securityToken": "hush"}]
