@@ -2,10 +2,19 @@
 
     What is no number, or one in another way (`1.200,00`), is null, never zero and never a part of the number. -#}
 {% macro money_from_text(expression) -%}
-    {#- as minus a typographic sign is meant too, and an en dash that stands for it -#}
-    {%- set text = "translate(" ~ clean_text(expression) ~ ", '−–', '--')" -%}
-    {#- most texts are plain numbers, and need none of this -#}
+    {#- most texts are plain numbers, or have a dollar sign before one -#}
+    {%- set plain -%}
+        try_cast(
+            case when starts_with({{ expression }}, '$') then substr({{ expression }}, 2) else {{ expression }} end
+            as decimal(18, 2)
+        )
+    {%- endset -%}
+    {#- DuckDB takes out what stands in a query twice and computes it for every row: only a case keeps it from that.
+        As minus a typographic sign is meant too, and an en dash that stands for it. -#}
+    {%- set other = "case when " ~ plain ~ " is null then " ~ expression ~ " end" -%}
+    {%- set text = "translate(" ~ clean_text(other) ~ ", '−–', '--')" -%}
     coalesce(
+        {{ plain }},
         try_cast({{ text }} as decimal(18, 2)),
         try_cast(
             case

@@ -1,7 +1,7 @@
 -- The CRM+ gifts that are there, with what their matching and comparison need.
 -- depends_on: {{ ref('int_raise__transaction_ids') }}
 {%- set fields = transaction_id_columns() %}
-with gifts as (
+with gifts as not materialized (
     select
         organization,
         gift_id,
@@ -36,7 +36,7 @@ reversing_gifts as (
 ),
 
 -- whether CRM+ gives a reversal its sign is not documented: without one it takes away, unless it takes back a reversal
-signed_gifts as (
+signed_gifts as not materialized (
     select
         gifts.*,
         case when gifts.is_reversing and gifts.amount > 0 and named_reversals.gift_id is null then -1 else 1 end as sign

@@ -3,7 +3,7 @@ with cost_projects as (
     {{ projects_of_costs(ref('stg_raise__projects')) }}
 ),
 
-gifts as (
+gifts as not materialized (
     select
         organization,
         gift_id,
@@ -29,40 +29,46 @@ gifts as (
 
 allocations as (
     select
-        gifts.organization,
-        gifts.gift_id,
-        list_transform(
+        organization,
+        gift_id,
+        unnest(
             from_json(
-                gifts.projects,
+                projects,
                 '[{"name": "VARCHAR", "projectName": "VARCHAR", "projectId": "VARCHAR", "amount": "VARCHAR",
                     "currencyExchange": {"baseAmount": "VARCHAR", "baseCurrencyCode": "VARCHAR"}}]'
-            ),
-            lambda x: {
-                'is_costs': {{ is_allocation_of_costs('x', 'cost_projects.project_ids') }},
-                'amount': {{ money_from_text('x.amount') }},
-                'base_amount': {{ money_from_text('x.currencyexchange.baseamount') }},
-                'base_currency': upper({{ clean_text('x.currencyexchange.basecurrencycode') }})
-            }
-        ) as parts
+            )
+        ) as allocation
     from gifts
-    left join cost_projects on gifts.organization = cost_projects.organization
-    where gifts.projects is not null
+    where projects is not null
+),
+
+parts as (
+    select
+        allocations.organization,
+        allocations.gift_id,
+        {{ is_allocation_of_costs('allocations.allocation', 'cost_projects.project_ids') }} as is_costs,
+        {{ money_from_text('allocations.allocation.amount') }} as amount,
+        {{ money_from_text('allocations.allocation.currencyexchange.baseamount') }} as base_amount,
+        upper({{ clean_text('allocations.allocation.currencyexchange.basecurrencycode') }}) as base_currency
+    from allocations
+    left join cost_projects on allocations.organization = cost_projects.organization
 ),
 
 sums as (
     select
         organization,
         gift_id,
-        list_sum(list_transform(parts, lambda x: x.amount)) as allocated,
-        list_sum(list_transform(parts, lambda x: case when not x.is_costs then x.amount end)) as allocated_without_costs,
-        list_sum(list_transform(parts, lambda x: case when x.is_costs then x.amount end)) as costs,
-        list_sum(list_transform(parts, lambda x: x.base_amount)) as base,
-        list_sum(list_transform(parts, lambda x: case when not x.is_costs then x.base_amount end)) as base_without_costs,
-        list_sum(list_transform(parts, lambda x: case when x.is_costs then x.base_amount end)) as base_costs,
-        len(parts) * {{ var('amount_tolerance') }} as rounding,
-        len(parts) > 0 and len(list_filter(parts, lambda x: x.base_amount is null or x.amount is null)) = 0 as is_base_whole,
-        list_distinct(list_transform(parts, lambda x: x.base_currency)) as base_currencies
-    from allocations
+        sum(amount) as allocated,
+        sum(amount) filter (where not is_costs) as allocated_without_costs,
+        sum(amount) filter (where is_costs) as costs,
+        sum(base_amount) as base,
+        sum(base_amount) filter (where not is_costs) as base_without_costs,
+        sum(base_amount) filter (where is_costs) as base_costs,
+        count(*) * {{ var('amount_tolerance') }} as rounding,
+        bool_and(base_amount is not null and amount is not null) as is_base_whole,
+        case when min(base_currency) = max(base_currency) then min(base_currency) end as base_currency
+    from parts
+    group by organization, gift_id
 )
 
 select
@@ -72,11 +78,11 @@ select
     cast(case when gifts.donor_paid_costs then coalesce(sums.costs, 0) else 0 end as decimal(18, 2)) as allocated_costs,
     cast(case when gifts.donor_paid_costs then coalesce(sums.base_costs, 0) else 0 end as decimal(18, 2))
         as base_allocated_costs,
-    case when len(sums.base_currencies) = 1 then sums.base_currencies[1] end as base_currency,
+    sums.base_currency,
     -- the allocations may include the costs or not: only those that make up the amount of the gift say what it is worth
     cast(
         case
-            when not sums.is_base_whole or len(sums.base_currencies) != 1 then null
+            when not sums.is_base_whole or sums.base_currency is null then null
             when abs(sums.allocated - gifts.amount) <= sums.rounding then sums.base
             when abs(sums.allocated_without_costs - gifts.amount) <= sums.rounding then sums.base_without_costs
         end

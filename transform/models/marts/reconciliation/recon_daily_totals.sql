@@ -87,8 +87,8 @@ crm_nets as (
     select
         matches.*,
         totals.gift_count,
-        totals.amounts,
-        totals.base_amounts,
+        totals.gross_amount,
+        totals.base_gross_amount,
         totals.has_several_currencies
         or (matches.is_crm_compared and coalesce(totals.currency != matches.compared_currency, false)) as is_in_base,
         case when matches.is_crm_compared then matches.compared_currency else totals.currency end as currency
@@ -101,12 +101,13 @@ crm_nets as (
 
 crm_grosses as (
     select
-        *,
-        case
-            when crm_net_amount is null then null
-            when is_in_base then coalesce(list_sum(base_amounts), 0)
-            else coalesce(list_sum(amounts), 0)
-        end as gross_amount
+        * replace (
+            case
+                when crm_net_amount is null then null
+                when is_in_base then coalesce(base_gross_amount, 0)
+                else coalesce(gross_amount, 0)
+            end as gross_amount
+        )
     from crm_nets
 ),
 

@@ -1,7 +1,8 @@
 select
     organization,
     id as gift_id,
-    coalesce(donor_id, {{ integer_key("donor ->> '$.id'") }}) as donor_id,
+    -- inside, too, only where it is needed: DuckDB would take it out and compute it for every row
+    coalesce(donor_id, {{ integer_key("case when donor_id is null then donor ->> '$.id' end") }}) as donor_id,
     recurring_gift_id,
     campaign_id,
     segment_id,

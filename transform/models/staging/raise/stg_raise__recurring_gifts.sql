@@ -2,7 +2,8 @@ select
     organization,
     id as recurring_gift_id,
     organization_id,
-    coalesce(donor_id, {{ integer_key("donor ->> '$.id'") }}) as donor_id,
+    -- inside, too, only where it is needed: DuckDB would take it out and compute it for every row
+    coalesce(donor_id, {{ integer_key("case when donor_id is null then donor ->> '$.id' end") }}) as donor_id,
     frequency,
     status,
     successful_cycles,
