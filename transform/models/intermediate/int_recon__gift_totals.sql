@@ -124,7 +124,7 @@ gathered_gifts as (
         case
             when bool_or(evidence = 'override') then 'override'
             when bool_or(evidence = 'transaction') then 'transaction'
-            else min(evidence)
+            else any_value(evidence)
         end as evidence,
         coalesce(min(gift_id) filter (where not is_reversing), min(gift_id)) as crm_id,
         -- structs sort by their first field
@@ -161,7 +161,7 @@ gathered_gifts as (
         max(gift_date) filter (where not is_reversing) as last_gift_date,
         min(case when starts_with(gift_url, 'http') then gift_url end) as crm_url,
         max(changed_at) as changed_at,
-        min(made_at) filter (where gift_id = orphan_gift_id) as claimed_since,
+        any_value(made_at) filter (where gift_id = orphan_gift_id) as claimed_since,
         min(pair_key_without_part) as pair_key,
         min(pair_raise_id) as pair_raise_id,
         bool_or(is_quarantined) as is_quarantined,
