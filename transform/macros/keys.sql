@@ -4,7 +4,10 @@
     character, and a number that no id of CRM+ can be (it overflows BIGINT) make it no key at all: the caller decides
     what that means. -#}
 {% macro integer_key(expression) -%}
-    try_cast(regexp_extract({{ clean_text(expression) }}, '^\+?0*([1-9][0-9]{0,18})(\.0+)?$', 1) as bigint)
+    try_cast(
+        regexp_extract({{ expression }}, '^{{ any_space() }}*\+?0*([1-9][0-9]{0,18})(\.0+)?{{ any_space() }}*$', 1)
+        as bigint
+    )
 {%- endmacro %}
 
 

@@ -1,6 +1,12 @@
-{#- Text without outer space of any kind; empty text is null. `trim` alone knows only the plain blank. -#}
+{#- A space of any kind that people put around a text, in a regular expression: some have no width. -#}
+{% macro any_space() -%}
+    [ \t\n\r\x{a0}\x{200b}\x{feff}]
+{%- endmacro %}
+
+
+{#- Text without outer space; empty text is null. (`trim` with these characters takes twice the time.) -#}
 {% macro clean_text(expression) -%}
-    nullif(trim({{ expression }}, ' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(8203) || chr(65279)), '')
+    nullif(regexp_replace({{ expression }}, '^{{ any_space() }}+|{{ any_space() }}+$', '', 'g'), '')
 {%- endmacro %}
 
 
