@@ -118,7 +118,7 @@ candidate_counts as (
     group by organization, raise_gift_id
 ),
 
-totals as (
+totals as not materialized (
     select *
     from {{ ref('int_recon__gift_totals') }}
 ),
