@@ -58,11 +58,11 @@ def _table(
         # A table is made also when there is nothing to put into it; but each table of a package costs a merge.
         if not reading or not reading.has_columns(name, columns):
             yield arrow_schema(columns).empty_table()
-        for table in rows:
-            if table.num_rows and is_appended and reading and not reading.replaces_nothing(name):
+        for table in filter(len, rows):
+            if is_appended and reading and not reading.replaces_nothing(name):
                 # The last one counts, for all of the package.
                 yield dlt.mark.with_hints(table, dlt.mark.make_hints(write_disposition=disposition))
-            elif table.num_rows:
+            else:
                 yield table
 
     made: DltResource = dlt.resource(
