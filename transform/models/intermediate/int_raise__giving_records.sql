@@ -1,4 +1,6 @@
 -- Gifts and schedules in one shape: what is asked of both is when they were made, by whom, and for which campaign.
+-- A view: each of its readers takes a few of its columns.
+{{ config(materialized='view') }}
 select
     organization,
     'gift' as entity,
