@@ -1,8 +1,9 @@
 """Load packages that a killed run left behind: what they hold was read completely, and is loaded before anything else.
 
-dlt goes on where it stopped, which twice is not where the warehouse stands (dlt 1.31.0, 2026-11-22): a package that
-was normalized and not yet taken from the extracted ones cannot be normalized again, and a file that was copied into its
-table and not yet noted as copied is copied again, so that its rows stand there twice.
+dlt goes on where it stopped, which three times is not where the warehouse stands (dlt 1.31.0, 2026-11-27): a package
+is normalized by the schema that the pipeline saved last, which may append where the package is to be merged; a package
+that was normalized and not yet taken from the extracted ones cannot be normalized again; and a file that was copied
+into its table and not yet noted as copied is copied again. Rows would stand twice.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from dlt.common.schema import Schema
 from dlt.common.schema.typing import C_DLT_LOAD_ID
 from dlt.common.storages.file_storage import FileStorage
-from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName
+from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName, TLoadPackageStatus
 from dlt.common.storages.load_storage import LoadStorage
 from dlt.common.storages.normalize_storage import NormalizeStorage
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
@@ -31,6 +33,8 @@ def finish(pipeline: Pipeline) -> None:
         shutil.rmtree(folder / EXTRACTED / package.name, ignore_errors=True)
         _start_over(package)
         _take_back(pipeline, package)
+    for package in sorted((folder / EXTRACTED).glob("*/")):
+        pipeline.schemas.save_schema(_schema(package, "extracted"))
     if pipeline.has_pending_data:
         pipeline.normalize()
         pipeline.load()
@@ -38,14 +42,18 @@ def finish(pipeline: Pipeline) -> None:
 
 def _take_back(pipeline: Pipeline, package: Path) -> None:
     """Deletes what a package has appended. What it has merged stays: that is in the place of earlier rows."""
-    schema = PackageStorage(FileStorage(str(package.parent)), "normalized").load_schema(package.name)
-    appended = [name for name, table in schema.tables.items() if table.get("write_disposition") == "append"]
+    tables = _schema(package, "normalized").tables
+    appended = [name for name, table in tables.items() if table.get("write_disposition") == "append"]
     with pipeline.destination_client() as client:
         assert isinstance(client, DuckDbClient)
         for table, columns in client.get_storage_tables(appended):
             if columns:
                 name = client.sql_client.make_qualified_table_name(table)
                 client.sql_client.execute_sql(f"delete from {name} where {C_DLT_LOAD_ID} = %s", package.name)
+
+
+def _schema(package: Path, state: TLoadPackageStatus) -> Schema:
+    return PackageStorage(FileStorage(str(package.parent)), state).load_schema(package.name)
 
 
 def _start_over(package: Path) -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from dlt.common.storages.load_package import PackageStorage
 from dlt.common.storages.load_storage import LoadStorage
+from dlt.extract.extract import Extract
 from dlt.load.load import Load
 from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.pipeline import Pipeline
@@ -53,6 +54,27 @@ def test_between_normalizing_and_taking_it_from_the_extracted(pipeline: Pipeline
     pending.finish(pipeline)
     assert not pipeline.has_pending_data
     assert loaded(pipeline) == [(1, 5), (2, 7)]
+
+
+def test_before_the_schema_of_what_was_extracted_is_saved(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The one before it was appended; appended too, the rows would stand twice."""
+    pipeline.run(gifts("append"))
+
+    def dies(extract: Extract) -> None:
+        committed(extract)
+        raise Killed
+
+    committed = Extract.commit_packages
+    with monkeypatch.context() as killed:
+        killed.setattr(Extract, "commit_packages", dies)
+        with pytest.raises(PipelineStepFailed):
+            pipeline.extract(gifts())
+    anew = pipeline_for("raise", "river", Settings(warehouse_path=tmp_path / "w.duckdb", _env_file=None))
+    assert anew.has_pending_data
+    pending.finish(anew)
+    assert loaded(anew) == [(1, 5), (2, 7)]
 
 
 def _after(calls: int, method: Callable[..., object]) -> Callable[..., object]:
