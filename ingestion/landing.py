@@ -60,7 +60,7 @@ def _table(
             yield arrow_schema(columns).empty_table()
         for table in filter(len, rows):
             if is_appended and reading and not reading.replaces_nothing(name):
-                # The last one counts, for all of the package.
+                # dlt applies the disposition that came last to the whole package.
                 yield dlt.mark.with_hints(table, dlt.mark.make_hints(write_disposition=disposition))
             else:
                 yield table

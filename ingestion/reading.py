@@ -145,7 +145,10 @@ class Reading:
         return {column.name for column in columns} <= self._columns.get(table, frozenset())
 
     def replaces_nothing(self, table: str) -> bool:
-        """Whether no row that this package has brought so far can stand in a table already. No once is no for good."""
+        """Whether no row that this package brings to a table can stand there already, as far as it has come.
+
+        Once it is false for a resource, it stays false.
+        """
         if table in self._readings:
             return self._readings[table].rows.replaces_nothing
         is_written_first = self.package.number == 1 or table not in operations.TABLES

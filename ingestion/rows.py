@@ -88,7 +88,7 @@ class RowReader:
         """The fields that came, each with the types of JSON it came as, null apart: of a sample of the rows."""
         self._unreadable: dict[tuple[str, str], Unreadable] = {}
         self._seen: set[int] = set()
-        self._passed: int | None = None
+        self._highest_forgotten: int | None = None
         self._resource = resource
         self._secrets = frozenset(name.lower() for name in resource.secrets)
         self._rows = rows
@@ -174,7 +174,7 @@ class RowReader:
 
     def forget(self, pages: Sequence[Page]) -> None:
         """Lets go of what was seen, but for these last pages: the next ones may repeat their rows."""
-        self._passed = max((*self._seen, self._passed or 0), default=0)
+        self._highest_forgotten = max((*self._seen, self._highest_forgotten or 0))
         self._seen = {key for page in pages for key in page.ids if key is not None}
 
     def read(self, pages: Sequence[Page]) -> pa.Table:
@@ -260,7 +260,7 @@ class RowReader:
                     self._seen.add(key)
                     self.rows_read += 1
                     # What was let go of may be among those that come.
-                    if self._passed is not None and key <= self._passed:
+                    if self._highest_forgotten is not None and key <= self._highest_forgotten:
                         self.replaces_nothing = False
         return again
 

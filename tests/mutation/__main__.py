@@ -41,7 +41,7 @@ MODELS = {
     "recon_donors": Scope("timed_facts", STATUS),
     "recon_gifts": Scope("timed_facts", STATUS),
     "recon_recurring_gifts": Scope("timed_facts", STATUS),
-    "int_recon__gift_totals": Scope("groups"),
+    "int_recon__gift_totals": Scope("shared_matches"),
     "int_recon__gift_doubts": Scope("of_one_contact"),
     "event_type_labels": Scope("spellings", STATUS),
     "int_raise__webhook_deliveries": Scope("read_attempts"),

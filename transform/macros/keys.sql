@@ -5,7 +5,7 @@
     what that means. -#}
 {% macro integer_key(expression) -%}
     try_cast(
-        regexp_extract({{ expression }}, '^{{ any_space() }}*\+?0*([1-9][0-9]{0,18})(\.0+)?{{ any_space() }}*$', 1)
+        regexp_extract({{ expression }}, '^{{ outer_space() }}*\+?0*([1-9][0-9]{0,18})(\.0+)?{{ outer_space() }}*$', 1)
         as bigint
     )
 {%- endmacro %}

@@ -5,7 +5,9 @@
     {#- most texts are plain numbers, or have a dollar sign before one -#}
     {%- set plain -%}
         try_cast(
-            case when starts_with({{ expression }}, '$') then substr({{ expression }}, 2) else {{ expression }} end
+            case
+                when regexp_full_match({{ expression }}, '\$?-?[0-9]+(\.[0-9]+)?') then replace({{ expression }}, '$', '')
+            end
             as decimal(18, 2)
         )
     {%- endset -%}

@@ -1,12 +1,12 @@
-{#- A space of any kind that people put around a text, in a regular expression: some have no width. -#}
-{% macro any_space() -%}
+{#- The spaces that come around texts, for a regular expression: some have no width. -#}
+{% macro outer_space() -%}
     [ \t\n\r\x{a0}\x{200b}\x{feff}]
 {%- endmacro %}
 
 
 {#- Text without outer space; empty text is null. (`trim` with these characters takes twice the time.) -#}
 {% macro clean_text(expression) -%}
-    nullif(regexp_replace({{ expression }}, '^{{ any_space() }}+|{{ any_space() }}+$', '', 'g'), '')
+    nullif(regexp_replace({{ expression }}, '^{{ outer_space() }}+|{{ outer_space() }}+$', '', 'g'), '')
 {%- endmacro %}
 
 

@@ -39,7 +39,7 @@ matched_gifts as (
             and matches.crm_gift_id = unread_gifts.gift_id
 ),
 
-groups as (
+shared_matches as (
     select
         organization,
         raise_gift_id,
@@ -52,24 +52,24 @@ groups as (
 joint_gifts as (
     select matched_gifts.*
     from matched_gifts
-    semi join groups
+    semi join shared_matches
         on
-            matched_gifts.organization = groups.organization
-            and matched_gifts.raise_gift_id is not distinct from groups.raise_gift_id
-            and matched_gifts.orphan_gift_id is not distinct from groups.orphan_gift_id
+            matched_gifts.organization = shared_matches.organization
+            and matched_gifts.raise_gift_id is not distinct from shared_matches.raise_gift_id
+            and matched_gifts.orphan_gift_id is not distinct from shared_matches.orphan_gift_id
 ),
 
 single_gifts as (
     select matched_gifts.*
     from matched_gifts
-    anti join groups
+    anti join shared_matches
         on
-            matched_gifts.organization = groups.organization
-            and matched_gifts.raise_gift_id is not distinct from groups.raise_gift_id
-            and matched_gifts.orphan_gift_id is not distinct from groups.orphan_gift_id
+            matched_gifts.organization = shared_matches.organization
+            and matched_gifts.raise_gift_id is not distinct from shared_matches.raise_gift_id
+            and matched_gifts.orphan_gift_id is not distinct from shared_matches.orphan_gift_id
 ),
 
--- most groups are of one gift, which says itself what is gathered of several below: a third of the time for all of them
+-- most matches are of one gift, which says itself what is gathered of several below, in a third of the time
 single_totals as (
     select
         organization,
