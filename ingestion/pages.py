@@ -190,7 +190,7 @@ class _Ahead:
         self._ahead = ahead
         self._may_hurry = may_hurry
         self._coming: deque[tuple[int, Future[Page]]] = deque()
-        # What the page before counted: one total that is too low must not end a sweep.
+        # The most that a page counted: one total that is too low must not end a sweep.
         self._counted = 0
         self._executor = ThreadPoolExecutor(max_workers=max(ahead, 1), thread_name_prefix="page")
 
@@ -200,13 +200,19 @@ class _Ahead:
     def __exit__(self, *_: object) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def at(self, skip: int, overlap: int) -> Page:
+    def at(self, skip: int, overlap: int, is_known: Callable[[int | None], bool]) -> Page:
         """The page that starts at this offset, asked for again where it seems to be cut down to its anchor."""
         for _ in range(_BARE_PAGES):
             page = self._once(skip, overlap)
-            if page.total is None or not _is_bare(page, skip, overlap, max(page.total, self._counted)):
+            if not self.is_bare(page, skip, overlap, is_known):
                 break
         return page
+
+    def is_bare(self, page: Page, skip: int, overlap: int, is_known: Callable[[int | None], bool]) -> bool:
+        """Whether a page holds one known row alone, though more rows are counted: it may have been cut short."""
+        if not 0 < overlap == page.count or page.total is None or not is_known(page.ids[0]):
+            return False
+        return skip + page.count < max(page.total, self._counted)
 
     def _once(self, skip: int, overlap: int) -> Page:
         while self._coming and self._coming[0][0] != skip:
@@ -221,12 +227,15 @@ class _Ahead:
 
     def step(self, page: Page, skip: int) -> tuple[int, int]:
         """The offset of the next page and by how many rows it overlaps; it and those behind it begin to be fetched."""
-        self._counted = page.total or 0
-        overlap = 1 if len(page.ids) > 1 else 0
-        step = max(page.count - overlap, 1)
+        self._counted = max(page.total or 0, self._counted)
+        # A row that comes alone is an anchor too: rows come so, one by one, behind one that cannot be read. What is cut
+        # down to it is told from the end by the total.
+        is_anchor = page.count > 1 or (page.total is not None and page.ids[-1] is not None)
+        overlap = 1 if is_anchor else 0
+        step = page.count - overlap
         skip += step
         at = self._coming[-1][0] + step if self._coming else skip
-        ahead = self._ahead if self._may_hurry() else 0
+        ahead = self._ahead if step and self._may_hurry() else 0
         while len(self._coming) < ahead and page.total is not None and at < page.total - overlap:
             self._coming.append((at, self._executor.submit(self._hasty, at, 1 + overlap)))
             at += step
@@ -242,8 +251,12 @@ def is_ascending(ids: tuple[int | None, ...]) -> bool:
 def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
     covered, skip = start.key, start.skip
     overlap, stride, steps_back, holes = min(skip, 1), 0, 0, 0
+
+    def is_known(key: int | None) -> bool:
+        return key is None or (covered is not None and key <= covered)
+
     while steps_back <= _MOST_STEPS_BACK:
-        page = pages.at(skip, overlap)
+        page = pages.at(skip, overlap, is_known)
         if page.hole:
             skip += overlap
             holes += 1
@@ -252,10 +265,10 @@ def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
             continue
         if not is_ascending(page.ids):
             raise _NotInKeyOrder
-        if _is_bare(page, skip, overlap, page.total):
+        keys = [key for key in page.ids if key is not None]
+        if pages.is_bare(page, skip, overlap, is_known):
             skip, overlap = skip + overlap, 0
             continue
-        keys = [key for key in page.ids if key is not None]
         if overlap and (not keys or covered is None or keys[0] > covered):
             # What this page holds is read again once the gap before it is closed.
             steps_back += 1
@@ -288,13 +301,13 @@ def _one_pass(pages: _Ahead) -> Generator[Page, None, bool]:
     anchor: int | None = None
     undisturbed = True
     while steps_back <= _MOST_STEPS_BACK:
-        page = pages.at(skip, overlap)
+        page = pages.at(skip, overlap, read.__contains__)
         if page.hole:
             skip += overlap
             yield _placed(page, f"at offset {skip}", None)
             skip, overlap, holes = skip + 1, 0, holes + 1
             continue
-        if _is_bare(page, skip, overlap, page.total):
+        if pages.is_bare(page, skip, overlap, read.__contains__):
             skip, overlap = skip + overlap, 0
             continue
         if overlap and (not page.ids or page.ids[0] not in read):
@@ -339,11 +352,6 @@ def key_before(hole: str) -> int | None:
     if hole.endswith(". of all"):
         return None
     raise ValueError(hole)
-
-
-def _is_bare(page: Page, skip: int, overlap: int, total: int | None) -> bool:
-    """Whether a page holds the anchor at the most, though more rows are counted: it may have been cut short."""
-    return 0 < overlap >= page.count and total is not None and skip + page.count < total
 
 
 def _is_last(page: Page, skip: int, overlap: int, is_news: bool) -> bool:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import cycle, islice
 from threading import Lock, get_ident
 from typing import TypeAlias
 
@@ -81,6 +81,19 @@ changes = st.lists(
 def test_offset_paging_by_key_misses_no_row_that_stays(count: int, cap: int, moves: list[Change], ahead: int) -> None:
     collection = Collection(list(range(1, count + 1)), moves, cap)
     assert read(offset_pages(collection.offset, ahead=ahead)) >= collection.kept
+
+
+@settings(max_examples=800, deadline=None)
+@given(count=st.integers(0, 60), sizes=st.lists(st.integers(1, 9), min_size=1), moves=changes)
+def test_pages_of_any_size_miss_no_row_that_stays(count: int, sizes: list[int], moves: list[Change]) -> None:
+    """They become smaller, down to single rows, where an API fails, and larger again."""
+    collection, size = Collection(list(range(1, count + 1)), moves), cycle(sizes)
+
+    def fetch(skip: int, least: int) -> Page:
+        collection.cap = max(next(size), least)
+        return collection.offset(skip)
+
+    assert read(offset_pages(fetch, ahead=0)) >= collection.kept
 
 
 @settings(max_examples=800, deadline=None)
