@@ -265,10 +265,10 @@ def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
             continue
         if not is_ascending(page.ids):
             raise _NotInKeyOrder
-        keys = [key for key in page.ids if key is not None]
         if pages.is_bare(page, skip, overlap, is_known):
             skip, overlap = skip + overlap, 0
             continue
+        keys = [key for key in page.ids if key is not None]
         if overlap and (not keys or covered is None or keys[0] > covered):
             # What this page holds is read again once the gap before it is closed.
             steps_back += 1
