@@ -123,6 +123,7 @@ class ResourceReading:
         self._met: set[int] = set()
         self._reread: list[Range] = []
         self._gaps: list[tuple[int | None, int | None]] = []
+        self._hidden: set[int] = set()
         self._sliced = 0
         self._last: list[Page] = []
         self._began = monotonic()
@@ -399,12 +400,14 @@ class ResourceReading:
         """The rows behind `start` up to `end` were read: what the warehouse holds there and did not come is missing."""
         self._reread.append(Range(start.key, end.key if end else None, at))
         missing = [] if self.resource.keeps_vanished else self.rows.vanished(start.key, end.key if end else None)
+        # One of them may be what cannot be read.
+        self._hidden.update(filter(self._is_in_gap, missing))
         self.progress = replace(
             self.progress,
             coverage=self.progress.coverage.read(start, end, at),
             # What was read twice is missing once.
             vanished=tuple(
-                dict.fromkeys((*self.progress.vanished, *(key for key in missing if not self._is_in_gap(key))))
+                dict.fromkeys((*self.progress.vanished, *(key for key in missing if key not in self._hidden)))
             ),
         )
 
@@ -431,10 +434,15 @@ class ResourceReading:
                 self.entries.append(LogEntry(key, log))
 
     def _present(self, gone: list[int]) -> int:
-        """How many rows there are, as far as this reading and the ones before it know."""
+        """How many rows there are, as far as this reading and the ones before it know.
+
+        A row that cannot be read counts once: by its place in the list, whether or not the warehouse holds it.
+        """
         unread = {record.record_id for record in self.rows.unreadable if not record.field}
-        unread |= {name for name in self._quarantined if not name.isdecimal() and not self.has_retried(name)}
-        return self.rows.live + self.rows.rows_new - self.outcome.rows_deleted - len(gone) + len(unread)
+        unread |= {name for name in self._quarantined if not self.has_retried(name)}
+        places = [name for name in unread if not name.isdecimal()]
+        missing = len(gone) + len(self._hidden)
+        return self.rows.live + self.rows.rows_new - self.outcome.rows_deleted - missing + len(places)
 
     def _lacks(self, gone: list[int]) -> bool:
         total = self.outcome.api_total

@@ -19,7 +19,8 @@ from ingestion.columns import Resource, declare
 from ingestion.envelope import page_of
 from ingestion.errors import SourceBroken, SourceUnreachable
 from ingestion.http import ReadClient, Usage
-from ingestion.pages import BEGINNING, Page, Position, keyset_pages, offset_pages
+from ingestion.ladder import Ladder
+from ingestion.pages import BEGINNING, Hole, Page, Position, keyset_pages, offset_pages
 from ingestion.reading import Reading
 from ingestion.settings import Settings
 from tests.plain_warehouse import PlainWarehouse
@@ -44,6 +45,12 @@ class Api:
     rows: dict[int, dict[str, Any]] = field(default_factory=dict)
     requests: int = 0
     fails_after: int | None = None
+    broken: Collection[int] = ()
+    """Rows on which a page fails."""
+
+    missed: Collection[int] = ()
+    """Rows that are counted and not given."""
+
     http: Any = None
 
     def __post_init__(self) -> None:
@@ -71,26 +78,34 @@ class Api:
         self.http.usage.requests += 1
         if self.fails_after is not None and self.requests > self.fails_after:
             raise SourceUnreachable("Raise", "127.0.0.1", "gone")
+        if any(row["id"] in self.broken for row in rows):
+            raise SourceBroken("Raise", THINGS.path, "status 500")
         return page_of("Raise", THINGS, "items", json.dumps({"items": rows, "total": total}))
 
     def _ordered(self, since: datetime | None = None) -> list[dict[str, Any]]:
         return [
             self.rows[key]
-            for key in sorted(self.rows)
+            for key in sorted(self.rows.keys() - set(self.missed))
             if since is None or datetime.fromisoformat(self.rows[key]["modifiedDate"]) >= since
         ]
 
     def pages(self, resource: Resource, start: Position = BEGINNING) -> Iterator[Page]:
         if self.style == "keyset":
             return self._keyset(None, start)
-        return offset_pages(
-            lambda skip, _: self._answer(self._ordered()[skip : skip + PER_PAGE], len(self.rows)), start, ahead=0
-        )
+        ladder = Ladder(PER_PAGE)
+
+        def behind(skip: int, least: int) -> Page:
+            return ladder.fetch(lambda take: self._answer(self._ordered()[skip : skip + take], len(self.rows)), least)
+
+        return offset_pages(behind, start, ahead=0)
 
     def _keyset(self, since: datetime | None, start: Position) -> Iterator[Page]:
-        def above(after: int | None, skip: int, _: int) -> Page:
+        ladder = Ladder(PER_PAGE)
+
+        def above(after: int | None, skip: int, least: int) -> Page:
             left = [row for row in self._ordered(since) if after is None or row["id"] > after]
-            return self._answer(left[skip : skip + PER_PAGE], len(left))
+            total = len(left) + sum(after is None or key > after for key in self.missed)
+            return ladder.fetch(lambda take: self._answer(left[skip : skip + take], total), least)
 
         return keyset_pages(above, start)
 
@@ -421,6 +436,54 @@ def test_what_the_api_counts_and_does_not_give_is_never_accepted(
     api.now += timedelta(hours=1)
     outcome = run(api, warehouse, accept_deletions=["raise.things"]).outcomes["things"]
     assert "counts 30 things but gave 22" in (outcome.error or "")
+    assert len(warehouse.rows()) == 30
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize(
+    ("broken", "deleted", "missed", "is_complete"),
+    [
+        ([10], [20], [], True),
+        ([10, 11], [12, 20], [], True),
+        ([31], [20], [], True),
+        ([10], [], [20], False),
+        ([10, 11], [12], [20], False),
+        ([31], [], [20], False),
+    ],
+)
+def test_a_row_that_cannot_be_read_stands_in_for_no_row_that_is_missed(
+    tmp_path: Path, style: str, broken: list[int], deleted: list[int], missed: list[int], is_complete: bool
+) -> None:
+    """Those that are held already, one that is new; a row that is gone from among them may be one of them."""
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    run(api, warehouse)
+    api.now += timedelta(hours=1)
+    if 31 in broken:
+        api.insert()
+    for key in deleted:
+        del api.rows[key]
+    api.broken, api.missed = broken, missed
+    outcome = run(api, warehouse, full=True).outcomes["things"]
+    assert (outcome.is_complete, outcome.error is None) == (is_complete, is_complete)
+    assert set(warehouse.rows("_deleted_at is not null")) == ({20} & set(deleted))
+    api.broken = api.missed = ()
+    api.now += timedelta(hours=1)
+    run(api, warehouse, full=True)
+    assert set(warehouse.rows()) == set(api.rows)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_row_that_cannot_be_read_by_its_key_stands_in_for_no_row_that_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, style: str
+) -> None:
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    run(api, warehouse)
+    api.now += timedelta(days=1)
+    api.missed = [1]
+    monkeypatch.setattr(Reading, "_changed_keys", lambda *_: [20])
+    monkeypatch.setattr(api, "singles", lambda *_: iter([Page("", (), None, hole=Hole("status 500", "20"))]))
+    outcome = run(api, warehouse).outcomes["things"]
+    assert "counts 30 things but gave 29" in (outcome.error or "")
     assert len(warehouse.rows()) == 30
 
 
