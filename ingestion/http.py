@@ -102,7 +102,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Budget:
-    """What an API says is left of its window: requests, and when (Unix seconds) it is full again."""
+    """What an API says is left of its window: requests, and when (Unix seconds of our clock) it is full again."""
 
     limit: int
     remaining: int
@@ -279,11 +279,14 @@ class ReadClient:
             reason = f"a body that cannot be unpacked: {_first_line(error)}"
             raise _TransientFault(AnswerNotUnderstood(self.product, path, reason)) from None
         self._has_answered = True
-        self._budget = _budget(response) or self._budget
+        # Instants that the API tells are of its own clock, which may be another than ours.
+        ours = self._clock.time()
+        theirs = _told_at(response) or ours
+        self._budget = _budget(response, ours - theirs) or self._budget
         self._skew = _skew(response) or self._skew
         if response.status_code == 429:
-            told = _wait_asked_for(response, self._clock.time())
-            seconds = self._wait_without_word if told is None else max(told, _SHORTEST_WAIT)
+            told = _wait_asked_for(response, theirs)
+            seconds = max(told, _SHORTEST_WAIT) if told and told > 0 else self._wait_without_word
             if seconds > self._patience.throttle:
                 raise Throttled(self.product, seconds)
             self._closed_until = max(self._closed_until, self._clock.monotonic() + seconds)
@@ -347,28 +350,36 @@ def _detail(response: httpx.Response) -> str:
     return response.reason_phrase or "no reason given"
 
 
-def _budget(response: httpx.Response) -> Budget | None:
+def _told_at(response: httpx.Response) -> float | None:
+    """When the API answered, by its own clock, in whole Unix seconds."""
+    try:
+        told: datetime = parsedate_to_datetime(response.headers["date"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return told.timestamp()
+
+
+def _budget(response: httpx.Response, ahead: float) -> Budget | None:
+    """What the API says of its window. `ahead` is by how many seconds our clock is ahead of its clock."""
     headers = response.headers
     try:
         return Budget(
             int(headers["x-ratelimit-limit"]),
             int(headers["x-ratelimit-remaining"]),
-            _unix_seconds(headers["x-ratelimit-reset"]),
+            _unix_seconds(headers["x-ratelimit-reset"]) + ahead,
         )
     except (KeyError, ValueError):
         return None
 
 
 def _skew(response: httpx.Response) -> timedelta | None:
-    try:
-        return parsedate_to_datetime(response.headers["date"]) - datetime.now(UTC)
-    except (KeyError, TypeError, ValueError):
-        return None
+    told = _told_at(response)
+    return None if told is None else datetime.fromtimestamp(told, UTC) - datetime.now(UTC)
 
 
 def _wait_asked_for(response: httpx.Response, now: float) -> float | None:
     """Seconds until the API takes requests again: `Retry-After` (seconds or a date), else `X-RateLimit-Reset`; None
-    where neither says so. Negative where that is over."""
+    where neither says so. Negative where that is over. `now` is the API's."""
     asked = response.headers.get("retry-after", "").strip()
     try:
         return _finite(asked)

@@ -98,6 +98,22 @@ def offset_pages(
             yield from _in_any_order(pages)
 
 
+def newest_first_pages(fetch: OffsetFetch) -> Iterator[Page]:
+    """Every page of a collection that has only offsets and comes in the descending order of its keys.
+
+    It grows at its beginning while it is read, which shifts what follows; behind an anchor nothing that stays can be
+    missed. In any other order it is read as `offset_pages` reads it.
+    """
+    # What is fetched in advance is soon out of place.
+    for page in offset_pages(lambda skip, least: _mirrored(fetch(skip, least)), ahead=0):
+        yield replace(_mirrored(page), position=None)
+
+
+def _mirrored(page: Page) -> Page:
+    hole = page.hole and replace(page.hole, place=page.hole.place.replace("behind -", "behind "))
+    return replace(page, ids=tuple(None if key is None else -key for key in page.ids), hole=hole)
+
+
 def keyset_pages(fetch: KeysetFetch, start: Position = BEGINNING) -> Iterator[Page]:
     """Every page behind `start` of a collection that can be asked for the keys above a given one.
 
@@ -304,8 +320,9 @@ def _one_pass(pages: _Ahead) -> Generator[Page, None, bool]:
         page = pages.at(skip, overlap, read.__contains__)
         if page.hole:
             skip += overlap
-            yield _placed(page, f"at offset {skip}", None)
-            skip, overlap, holes = skip + 1, 0, holes + 1
+            holes += 1
+            yield _placed(page, f"the {holes}. without a place", None)
+            skip, overlap = skip + 1, 0
             continue
         if pages.is_bare(page, skip, overlap, read.__contains__):
             skip, overlap = skip + overlap, 0

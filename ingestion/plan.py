@@ -81,7 +81,8 @@ def plan(
         return Plan(Mode.FULL, "small enough to be read whole")
     oldest = progress.coverage.oldest
     if oldest == NEVER or oldest + promise <= now + gap:
-        return Plan(Mode.FULL, f"some rows were last read {oldest:%Y-%m-%d %H:%M}")
+        since = "never read, or not believed" if oldest == NEVER else f"last read {oldest:%Y-%m-%d %H:%M}"
+        return Plan(Mode.FULL, f"some rows were {since}")
     slice_rows = round(rows * _SLICE_MARGIN * (gap / promise))
     if slice_rows <= 0:
         return Plan(Mode.INCREMENTAL, "what changed; nothing else is due")

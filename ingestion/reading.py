@@ -90,6 +90,8 @@ class Reading:
     package: Package = field(default_factory=lambda: Package())
     _stopped_by: SourceError | None = None
     _readings: dict[str, ResourceReading] = field(default_factory=dict)
+    _told: Counter[str] = field(default_factory=Counter)
+    """How much of what could not be read is committed, per resource."""
 
     def check_pii_mode(self) -> None:
         """Raises `SettingsError` where the warehouse was loaded in another `PII_MODE`: its rows stay as they are."""
@@ -213,11 +215,7 @@ class Reading:
             full=self.full,
             accepts_deletions=name in self.accept_deletions,
             hints=self._changed_keys(resource, progress.ran_at),
-            quarantined=[
-                row["record_id"]
-                for row in self._before["quarantined_records"]
-                if row["resource"] == resource.name and row["resolved_at"] is None
-            ],
+            quarantined=self._in_quarantine(resource),
             waiting=self._waiting_entries(resource),
             refused=self._stopped_by,
         )
@@ -256,6 +254,15 @@ class Reading:
             ).fetchall()
         return [key for (key,) in found]
 
+    def _in_quarantine(self, resource: Resource) -> dict[str, datetime]:
+        """The records of a resource that stand in quarantine, and when they were last seen."""
+        seen: dict[str, datetime] = {}
+        for row in self._before["quarantined_records"]:
+            if row["resource"] == resource.name and row["resolved_at"] is None:
+                name = row["record_id"]
+                seen[name] = max(row["last_seen_at"], seen.get(name, row["last_seen_at"]))
+        return seen
+
     def _waiting_entries(self, resource: Resource) -> Waiting | None:
         """The entries of a log that a resource is to ask for one by one: those of this reading, and what is left."""
         log = resource.entries_of
@@ -285,12 +292,12 @@ class Reading:
                 )
             )
 
-    def _finished_here(self) -> list[ResourceReading]:
-        """The readings that came to their end within this package."""
-        return [reading for name in self.package.touched if (reading := self._readings[name]).is_finished]
+    def _touched(self) -> list[ResourceReading]:
+        """The readings of which this package holds something."""
+        return [self._readings[name] for name in self.package.touched]
 
     def _audit(self) -> Iterable[dict[str, Any]]:
-        for reading in self._finished_here():
+        for reading in filter(lambda reading: reading.is_finished, self._touched()):
             outcome = reading.outcome
             row = asdict(outcome)
             del row["seconds"], row["is_withheld"], row["unread_since"]
@@ -312,18 +319,16 @@ class Reading:
         }
 
     def _quarantine(self) -> Iterable[dict[str, Any]]:
-        """What could not be read now, and what could not be read before and now can."""
+        """What could not be read since the last package, and what could not be read before and now can."""
         rows = self._before["quarantined_records"]
         before = {_quarantine_key(row): row for row in rows}
         # Earlier loads have left keys that stand twice; what is loaded again stands once.
         twice = {key for key, count in Counter(map(_quarantine_key, rows)).items() if count > 1}
-        for reading in self._finished_here():
+        for reading in self._touched():
             resource, outcome = reading.resource.name, reading.outcome
-            still: set[tuple[str, str, str]] = set()
-            for record in reading.rows.unreadable:
-                key = (resource, record.record_id, record.field)
-                earlier = before.get(key)
-                still.add(key)
+            unreadable = reading.rows.unreadable
+            for record in unreadable[self._told[resource] :]:
+                earlier = before.get((resource, record.record_id, record.field))
                 yield {
                     "source": self.source,
                     "resource": resource,
@@ -333,6 +338,10 @@ class Reading:
                     "resolved_at": None,
                     "attempts": (earlier["attempts"] if earlier else 0) + 1,
                 }
+            self._told[resource] = len(unreadable)
+            if not reading.is_finished:
+                continue
+            still = {(resource, record.record_id, record.field) for record in unreadable}
             for key, row in before.items():
                 if row["resource"] != resource or key in still:
                     continue
@@ -343,7 +352,7 @@ class Reading:
 
     def _drift(self) -> Iterable[dict[str, Any]]:
         before = {(row["resource"], row["field"], row["kind"]): row for row in self._before["schema_drift"]}
-        for reading in self._finished_here():
+        for reading in self._touched():
             resource, outcome = reading.resource.name, reading.outcome
             for field_name, kind, example in reading.drift():
                 earlier = before.get((resource, field_name, kind))
@@ -359,9 +368,8 @@ class Reading:
                 }
 
     def _progress(self) -> Iterable[dict[str, Any]]:
-        for name in self.package.touched:
-            reading = self._readings[name]
-            yield {"source": self.source, "resource": name, **progress_row(reading.progress)}
+        for reading in self._touched():
+            yield {"source": self.source, "resource": reading.resource.name, **progress_row(reading.progress)}
 
     @cached_property
     def _filled(self) -> frozenset[str]:

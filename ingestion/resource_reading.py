@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Protocol
 
@@ -28,6 +28,7 @@ _MOST_DELETED = 0.2
 # CRM+ filters by a day, in a zone that is not documented.
 _OVERLAP = timedelta(days=2)
 _MOST_SINGLES = 100
+_ALWAYS = datetime.max.replace(tzinfo=UTC)
 # So many rows in which a field does not come prove that it vanished; of a smaller collection, all of them.
 _ROWS_THAT_TELL = 1_000
 
@@ -95,7 +96,7 @@ class ResourceReading:
         full: bool = False,
         accepts_deletions: bool = False,
         hints: Iterable[int] = (),
-        quarantined: Iterable[str] = (),
+        quarantined: Mapping[str, datetime] | None = None,
         waiting: Waiting | None = None,
         refused: SourceError | None = None,
     ) -> None:
@@ -108,7 +109,7 @@ class ResourceReading:
         self.events: dict[int, dict[int, None]] = {}
         self.entries: list[LogEntry] = []
         """The newest entries of a log that this reading brought, as many of each log as a run may ask for."""
-        self.outcome = Outcome(resource.name, settings.now())
+        self.outcome = Outcome(resource.name, rows.extracted_at)
         self._client = client
         self._settings = settings
         self._stale_after = stale_after
@@ -118,12 +119,14 @@ class ResourceReading:
         self._waiting = waiting
         self._noted: Counter[int] = Counter()
         self._fields_before = progress.fields
-        self._quarantined = frozenset(quarantined)
+        self._quarantined = quarantined or {}
         self._watched = {*self.progress.due, *(int(name) for name in self._quarantined if name.isdecimal())}
         self._met: set[int] = set()
         self._reread: list[Range] = []
         self._gaps: list[tuple[int | None, int | None]] = []
         self._hidden: set[int] = set()
+        # What was seen before this instant and not since was looked for.
+        self._swept_since = NEVER
         self._sliced = 0
         self._last: list[Page] = []
         self._began = monotonic()
@@ -137,8 +140,13 @@ class ResourceReading:
 
     def has_retried(self, record_id: str) -> bool:
         """Whether what stands in quarantine under this name was asked for again."""
-        if self.outcome.is_complete and self.outcome.mode == Mode.FULL:
-            return True
+        return self._has_reread(record_id) or (self.outcome.is_complete and self._has_swept(record_id))
+
+    def _has_swept(self, record_id: str) -> bool:
+        """Whether everything was read since it was last seen."""
+        return self._quarantined[record_id] < self._swept_since
+
+    def _has_reread(self, record_id: str) -> bool:
         if record_id.isdecimal():
             return int(record_id) in self._met
         try:
@@ -152,7 +160,7 @@ class ResourceReading:
         before, now = self._fields_before, self.rows.types
         for name in sorted(self.rows.new_fields):
             yield name, "new_field", _named(now[name])
-        if self.rows.rows_read >= min(_ROWS_THAT_TELL, max(self.outcome.api_total or 0, 1)):
+        if self.is_finished and self.rows.rows_read >= min(_ROWS_THAT_TELL, max(self.outcome.api_total or 0, 1)):
             for name in sorted(before.keys() - now.keys()):
                 yield name, "vanished_field", _named(before[name])
         for name in sorted(before.keys() & now.keys()):
@@ -220,14 +228,17 @@ class ResourceReading:
                 yield from self._changed(changes)
                 yield from self._singles()
                 yield from self._settle()
-        self.progress = replace(self.progress, ran_at=now, watermark=self._newest())
+        # What changed since the oldest row was read may not be read yet; and a stamp of the future tells nothing.
+        newest = self._newest()
+        self.progress = replace(self.progress, ran_at=now, watermark=newest and min(newest, self.outcome.started_at))
 
     # What a plan is made of.
 
     def _sweep(self) -> Iterator[pa.Table | None]:
         """Everything that was not read since the sweep began, then what has vanished."""
         now = self._settings.now()
-        if self.progress.sweep_started_at is None:
+        is_new = self.progress.sweep_started_at is None
+        if is_new:
             known = self.progress.coverage
             # A clock that stands still would make this sweep look like the one before.
             coverage = known if known.newest < now else Coverage()
@@ -237,6 +248,7 @@ class ResourceReading:
             yield from self._range(part, now)
         # What runs before this one read of it is as old as it is.
         self.outcome.started_at = oldest = self.progress.coverage.oldest
+        self._swept_since = _ALWAYS if is_new else oldest
         self._count_what_gave_nothing()
         gone = list(self.progress.vanished)
         self.progress = replace(self.progress, sweep_started_at=None, vanished=())
@@ -248,9 +260,9 @@ class ResourceReading:
                 " nothing is taken as deleted; the next run reads them again."
             )
             return
-        self.progress = replace(self.progress, swept_at=oldest, due=())
         if _is_too_many(gone, self.rows.live):
             if not self._accepts_deletions:
+                self.progress = replace(self.progress, coverage=Coverage())
                 self.outcome.error = (
                     f"{len(gone)} of {self.rows.live} {self.resource.name} are gone from {self._client.http.product},"
                     f" more than {_MOST_DELETED:.0%}: none is marked as deleted; check the credential's permissions"
@@ -258,6 +270,9 @@ class ResourceReading:
                 )
                 return
             self.outcome.mode_reason += f"; accepted that {len(gone)} of {self.rows.live} are gone"
+        # What is due may have changed after an earlier run read it.
+        due = () if is_new else tuple(key for key in self.progress.due if key not in self._met)
+        self.progress = replace(self.progress, swept_at=oldest, due=due)
         yield from self._mark_deleted(gone)
         self.outcome.is_complete = True
 
@@ -317,7 +332,8 @@ class ResourceReading:
 
     def _log(self) -> Iterator[pa.Table | None]:
         """A log from its newest entry to known ground. What it no longer retains stays in the warehouse."""
-        began = self._settings.now()
+        # The instant of the rows that it brings: by it the next reading tells them from known ground.
+        began = self.rows.extracted_at
         to_known_ground = self.progress.swept_at is not None and not self._full
         # What a reading brought that broke off is no known ground: what lies before it was not read.
         unfinished = self.progress.sweep_started_at
@@ -338,6 +354,7 @@ class ResourceReading:
                 break
         self._count_what_gave_nothing()
         self.progress = replace(self.progress, swept_at=began, sweep_started_at=None)
+        self._swept_since = _ALWAYS if self.outcome.mode == Mode.FULL else NEVER
         self.outcome.is_complete = True
 
     def _comes_newest_first(self, page: Page) -> bool:
@@ -412,12 +429,12 @@ class ResourceReading:
         )
 
     def _note_gaps(self, low: int | None, batch: list[Page]) -> None:
-        """Where, between which keys, stands a row that cannot be read."""
+        """Where, between which keys, stands a row that cannot be read: anywhere, where keys do not come in order."""
         for page in batch:
             keys = [key for key in page.ids if key is not None]
             if page.hole:
-                self._gaps.append((low, None))
-            elif keys:
+                self._gaps.append((low if page.position else None, None))
+            elif keys and page.position:
                 self._gaps = [(below, keys[0] if above is None else above) for below, above in self._gaps]
                 low = max(keys)
 
@@ -439,7 +456,7 @@ class ResourceReading:
         A row that cannot be read counts once: by its place in the list, whether or not the warehouse holds it.
         """
         unread = {record.record_id for record in self.rows.unreadable if not record.field}
-        unread |= {name for name in self._quarantined if not self.has_retried(name)}
+        unread |= {name for name in self._quarantined if not (self._has_reread(name) or self._has_swept(name))}
         places = [name for name in unread if not name.isdecimal()]
         missing = len(gone) + len(self._hidden)
         return self.rows.live + self.rows.rows_new - self.outcome.rows_deleted - missing + len(places)

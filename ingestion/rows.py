@@ -93,7 +93,8 @@ class RowReader:
         self._secrets = frozenset(name.lower() for name in resource.secrets)
         self._rows = rows
         self._organization = organization
-        self._extracted_at = extracted_at
+        self.extracted_at = extracted_at
+        """The instant that the rows of this reading bear."""
         self._bench = bench
         self._veil = veil
         self._shape: _Shape | None = None
@@ -215,7 +216,7 @@ class RowReader:
             from {self._table}
             where organization = $1 and "{self._resource.key_column.name}" in (select id from gone)
             """,
-            [self._organization, self._extracted_at],
+            [self._organization, self.extracted_at],
         ).to_arrow_table()
         self._connection.unregister("gone")
         return table
@@ -364,7 +365,7 @@ class RowReader:
         # A hash of the row that everybody can make would tell who guesses right.
         salt = f", '{self._veil.salt.hex()}'" if self._veil else ""
         key = self._resource.key_column.name
-        extracted_at = f"{_quoted(str(self._extracted_at))}::timestamptz"
+        extracted_at = f"{_quoted(str(self.extracted_at))}::timestamptz"
 
         # A relation, for DuckDB makes Arrow of what it gives in all threads, and in one of what `execute` does; but
         # only where it has no parameters (1.5.5, 2026-11-27).

@@ -297,7 +297,8 @@ def _glances(api: _Api, client: Any, resources: Sequence[Any], rows: str, creden
     withheld: list[str] = []
     for resource in resources:
         try:
-            found = json.loads(client.glance(resource).body)[rows]
+            page = client.glance(resource)
+            found = json.loads(page.body)[rows] if page.ids else []
         except SourceError as error:
             api.refused = isinstance(error, CredentialRefused)
             api.is_spent = isinstance(error, BudgetSpent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from email.utils import formatdate
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -75,7 +76,8 @@ def json_list(key: str, rows: list[bytes], total: int) -> Response:
 
 
 async def spoil(response: Response, faults: Faults, stall_seconds: float) -> Response:
-    """Let the faults of the network strike a finished answer."""
+    """Let the faults of the network strike a finished answer, which bears the instant of the products' clock."""
+    response.headers["date"] = formatdate(faults.clock.now(), usegmt=True)
     if not faults.rates:
         return response
     if faults.strikes("dropped_connections"):

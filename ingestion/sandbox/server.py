@@ -79,7 +79,9 @@ def _serve(app: Starlette, port: int, on_ready: Callable[[str], None]) -> None:
         listener.bind((HOST, port))
         listener.listen(128)
         on_ready(f"http://{HOST}:{listener.getsockname()[1]}")
-        # answers that are cut on purpose would fill the log
-        config = uvicorn.Config(app, log_config=None, log_level="critical", access_log=False, lifespan="off")
+        # answers that are cut on purpose would fill the log; whose clock it is, the answers say themselves
+        config = uvicorn.Config(
+            app, log_config=None, log_level="critical", access_log=False, lifespan="off", date_header=False
+        )
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])

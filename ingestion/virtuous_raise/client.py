@@ -11,7 +11,7 @@ from ingestion.errors import RequestRejected, ResourceAbsent
 from ingestion.http import PATIENCE, Patience, ReadClient
 from ingestion.ladder import Ladder
 from ingestion.log_entries import Waiting, answered
-from ingestion.pages import BEGINNING, Page, Position, offset_pages
+from ingestion.pages import BEGINNING, Page, Position, newest_first_pages, offset_pages
 from ingestion.settings import Organization
 from ingestion.virtuous_raise.resources import WEBHOOK_LOGS, RaiseResource
 
@@ -61,11 +61,15 @@ class RaiseClient:
     def pages(self, resource: RaiseResource, start: Position = BEGINNING) -> Iterator[Page]:
         """The pages behind `start`; of a log, from its newest entry on."""
         ladder = self._ladder(resource, _MOST_PER_PAGE)
+
+        def fetch(skip: int, least: int) -> Page:
+            return ladder.fetch(lambda take: self._page(resource, skip, take), least)
+
+        if resource.newest_first:
+            return newest_first_pages(fetch)
         return offset_pages(
-            lambda skip, least: ladder.fetch(lambda take: self._page(resource, skip, take), least),
+            fetch,
             start,
-            # What is read newest first grows at its beginning: pages fetched in advance are soon out of place.
-            ahead=0 if resource.newest_first else 2,
             hasty=lambda skip, _: self._page(resource, skip, ladder.take),
             # Small pages in advance are of no use where the next one may be a large one again.
             may_hurry=lambda: ladder.is_at_top,

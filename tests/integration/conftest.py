@@ -70,6 +70,17 @@ class Workplace:
             for schema, table in tables
         }
 
+    def quarantine(self) -> list[tuple[Any, ...]]:
+        """What could not be read of which record, and whether that is so still."""
+        return self.query(
+            """
+            select 'raise', resource, record_id, field, resolved_at is null from raw_raise.quarantined_records
+            union all
+            select 'crm_plus', resource, record_id, field, resolved_at is null from raw_crm_plus.quarantined_records
+            order by all
+            """
+        )
+
 
 def settings_for(sandbox: Handle, folder: Path, **changes: Any) -> Settings:
     """The settings that point at a sandbox, at its present instant, with the warehouse in a folder."""

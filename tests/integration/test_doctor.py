@@ -66,7 +66,7 @@ class Apis:
             told = next((answer for part, answer in self.answers.items() if part in request.path), None)
             response = told or Response(json.dumps(self._body(request.path)))
         if request.path.startswith("/crm"):
-            reset = datetime.now(UTC) + timedelta(minutes=30)
+            reset = datetime.now(UTC) + self.ahead + timedelta(minutes=30)
             response.headers["X-RateLimit-Limit"] = "5000"
             response.headers["X-RateLimit-Remaining"] = str(self.remaining)
             response.headers["X-RateLimit-Reset"] = str(int(reset.timestamp()))
@@ -598,6 +598,16 @@ def test_all_is_well(place: Place, examined: Callable[[], tuple[int, list[str]]]
         "clock: agrees with the APIs",
     ):
         assert said in told
+
+
+def test_an_empty_collection_may_be_answered_with_nothing(
+    place: Place, examined: Callable[[], tuple[int, list[str]]]
+) -> None:
+    place.warehouse()
+    place.apis.answers = {"/raise/api/Project": Response(status=204), "/raise/api/Segment": Response("")}
+    code, lines = examined()
+    assert (code, [line for line in lines if not line.startswith("ok ")]) == (0, [])
+    assert "RAISE_API_TOKEN opens 8 of 8 resources" in "\n".join(lines)
 
 
 def test_nothing_but_one_row_of_each_is_asked_for(

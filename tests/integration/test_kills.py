@@ -47,12 +47,13 @@ def finish(process: BaseProcess) -> None:
 def test_killed_while_reading_and_loading(workplace_for: Callable[[Handle], Workplace]) -> None:
     kills = int(os.environ.get("KILLS", "20"))
     chance = random.Random(7)
-    with running(seed=12, scale="small") as sandbox:
+    with running(seed=12, scale="small", faults=["odd_values"]) as sandbox:
         place = workplace_for(sandbox)
         began = time.monotonic()
         finish(start(place))
         length = time.monotonic() - began
-        undisturbed = place.raw()
+        undisturbed, unread = place.raw(), place.quarantine()
+        assert unread
 
         place = workplace_for(sandbox)
         hits: Counter[str] = Counter()
@@ -66,11 +67,11 @@ def test_killed_while_reading_and_loading(workplace_for: Callable[[Handle], Work
             else:
                 # Nothing was left to do that takes long enough to be killed in.
                 assert process.exitcode == 0
-                assert place.raw() == undisturbed
+                assert (place.raw(), place.quarantine()) == (undisturbed, unread)
                 place = workplace_for(sandbox)
         finish(start(place))
         print(dict(hits))
-        assert place.raw() == undisturbed
+        assert (place.raw(), place.quarantine()) == (undisturbed, unread)
         assert sandbox.requests()["undocumented"]["count"] == 0
 
 

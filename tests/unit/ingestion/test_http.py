@@ -158,8 +158,8 @@ def _date(seconds: int) -> str:
         (lambda: {"Retry-After": "847"}, 846, 847),
         # Not when the tests are collected, which may be an hour ago.
         (lambda: {"Retry-After": _date(900)}, 880, 901),
-        (lambda: {"X-RateLimit-Reset": str(int(datetime.now(UTC).timestamp()) + 3000)}, 2980, 3001),
-        (lambda: {"X-RateLimit-Reset": f"{datetime.now(UTC).timestamp() * 1000 + 3e6:.0f}"}, 2980, 3001),
+        (lambda: {"X-RateLimit-Reset": str(int(datetime.now(UTC).timestamp()) + 3000)}, 2980, 3002),
+        (lambda: {"X-RateLimit-Reset": f"{datetime.now(UTC).timestamp() * 1000 + 3e6:.0f}"}, 2980, 3002),
         # Never without sleeping.
         (lambda: {"Retry-After": "0"}, 0.99, 1),
         (lambda: {"Retry-After": "-5"}, 0.99, 1),
@@ -193,6 +193,50 @@ def test_429_without_a_word_is_asked_about_ever_less_often(httpserver: HTTPServe
     api.get("/api/Gift/list")
     waits = [1, 2, 4, 8, 16, 32, 60, 60, 1, 2]
     assert clock.slept == [pytest.approx(wait, abs=0.5) for wait in waits]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(minutes=10), timedelta(hours=-1)])
+@pytest.mark.parametrize("says", ["X-RateLimit-Reset", "Retry-After"])
+def test_a_clock_that_is_another_than_the_apis_waits_as_long(ahead: timedelta, says: str) -> None:
+    clock = LeapingClock()
+    opens = datetime.now(UTC) + timedelta(minutes=30)
+    sent: list[float] = []
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        now = datetime.fromtimestamp(clock.time(), UTC)
+        sent.append(clock.time())
+        headers = {"Date": format_datetime(now - ahead, usegmt=True)}
+        until = opens - ahead
+        told = format_datetime(until, usegmt=True) if says == "Retry-After" else f"{until.timestamp():.0f}"
+        return httpx.Response(200 if now >= opens else 429, text="{}", headers=headers | {says: told})
+
+    api = client("http://127.0.0.1", clock)
+    api._http = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://127.0.0.1")
+    api.get("/api/Gift/list")
+    assert len(sent) <= 3
+    assert sum(clock.slept) == pytest.approx(1800, abs=4)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(hours=2), timedelta(hours=-2)])
+def test_a_clock_that_is_another_than_the_apis_keeps_the_reserve(ahead: timedelta) -> None:
+    opens = datetime.now(UTC) + timedelta(hours=1)
+    headers = {
+        "Date": format_datetime(datetime.now(UTC) - ahead, usegmt=True),
+        "X-RateLimit-Limit": "100",
+        "X-RateLimit-Remaining": "1",
+        "X-RateLimit-Reset": f"{(opens - ahead).timestamp():.0f}",
+    }
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, text="{}", headers=headers)
+
+    api = client("http://127.0.0.1", reserve=0.5)
+    api._http = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://127.0.0.1")
+    api.get("/api/Gift/list")
+    assert api.budget
+    assert abs(datetime.fromtimestamp(api.budget.reset, UTC) - opens) < timedelta(seconds=3)
+    with pytest.raises(BudgetSpent):
+        api.get("/api/Gift/list")
 
 
 def test_a_reset_in_milliseconds_keeps_the_reserve_until_then(httpserver: HTTPServer) -> None:

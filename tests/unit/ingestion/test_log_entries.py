@@ -53,6 +53,10 @@ class Log:
     refuses_sorting: bool = False
     cap: int = 1000
     pages: int = 0
+    fails_after: int | None = None
+    """From so many pages on the token is refused."""
+    grows_every: int | None = None
+    """Once in so many pages there is a new entry."""
 
     def __post_init__(self) -> None:
         self.server.expect_request("/api/Webhook/log/list").respond_with_handler(self._list)
@@ -62,6 +66,10 @@ class Log:
         if self.refuses_sorting and "SortBy" in request.args:
             return Response(status=400)
         self.pages += 1
+        if self.fails_after is not None and self.pages > self.fails_after:
+            return Response(status=401)
+        if self.grows_every and self.pages % self.grows_every == 0:
+            self.entries[max(self.entries) + 1] = (31, "{}")
         skip, take = int(request.args["Skip"]), min(int(request.args["Take"]), self.cap)
         ids = sorted(self.entries, key=self.order)
         rows = [self._row(id) for id in ids[skip : skip + take]]
@@ -92,7 +100,7 @@ def warehouse(tmp_path: Path) -> Path:
     return tmp_path / "warehouse.duckdb"
 
 
-def run(log: Log, warehouse: Path, most: int = 100) -> Outcome:
+def run(log: Log, warehouse: Path, most: int = 100, now: datetime | None = START) -> Outcome:
     """One run that reads the log and its entries; the account of the entries."""
     config = Settings(
         raise_base_url=log.server.url_for(""),
@@ -101,7 +109,7 @@ def run(log: Log, warehouse: Path, most: int = 100) -> Outcome:
         raise_requests_per_second=0,
         warehouse_path=warehouse,
         webhook_payloads_per_run=most,
-        tieout_now=START,
+        tieout_now=now,
         _env_file=None,
     )  # type: ignore[call-arg]
     (organization,) = config.organizations
@@ -284,6 +292,26 @@ def test_a_log_is_read_to_known_ground(log: Log, warehouse: Path) -> None:
     run(log, warehouse)
     assert logged(warehouse) == 33
     assert log.pages < 5
+
+
+@pytest.mark.parametrize("clock", ["standing still", "going on"])
+def test_what_a_reading_brought_that_broke_off_is_no_known_ground(log: Log, warehouse: Path, clock: str) -> None:
+    log.cap, log.entries = 3, dict.fromkeys(range(1, 31), (31, "{}"))
+    for known, fails_after in ((30, None), (60, 3), (61, None)):
+        log.entries = dict.fromkeys(range(1, known + 1), (31, "{}"))
+        log.pages, log.fails_after = 0, fails_after
+        run(log, warehouse, most=0, now=START + timedelta(hours=known) if clock == "standing still" else None)
+    assert logged(warehouse) == 61
+
+
+def test_a_log_that_grows_while_it_is_read_is_read_once(log: Log, warehouse: Path) -> None:
+    log.cap, log.entries, log.grows_every = 3, dict.fromkeys(range(1, 301), (31, "{}")), 20
+    run(log, warehouse, most=0)
+    assert log.pages < 170
+    log.pages, log.grows_every = 0, None
+    run(log, warehouse, most=0)
+    assert logged(warehouse) == len(log.entries) > 300
+    assert log.pages < 10
 
 
 @pytest.mark.parametrize("refuses_sorting", [True, False])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.errors import OrderUnstable
-from ingestion.pages import BEGINNING, Page, Position, keyset_pages, offset_pages, prefetched
+from ingestion.pages import BEGINNING, Page, Position, keyset_pages, newest_first_pages, offset_pages, prefetched
 
 Change: TypeAlias = tuple[str, int, int]
 
@@ -94,6 +94,31 @@ def test_pages_of_any_size_miss_no_row_that_stays(count: int, sizes: list[int], 
         return collection.offset(skip)
 
     assert read(offset_pages(fetch, ahead=0)) >= collection.kept
+
+
+@settings(max_examples=800, deadline=None)
+@given(count=st.integers(0, 60), cap=st.integers(2, 9), moves=changes)
+def test_paging_from_the_newest_misses_no_row_that_stays(count: int, cap: int, moves: list[Change]) -> None:
+    collection = Collection(list(range(1, count + 1)), moves, cap=10_000)
+
+    def fetch(skip: int, _: int) -> Page:
+        whole = collection.offset(0)
+        return page(whole.ids[::-1][skip : skip + cap], whole.total)
+
+    pages = list(newest_first_pages(fetch))
+    assert read(iter(pages)) >= collection.kept
+    assert {p.position for p in pages} <= {None}
+
+
+def test_what_comes_in_meanwhile_does_not_make_it_begin_anew() -> None:
+    collection = Collection(list(range(1, 101)), [("insert", 0, 1)] * 100, cap=10_000)
+
+    def fetch(skip: int, _: int) -> Page:
+        whole = collection.offset(0)
+        return page(whole.ids[::-1][skip : skip + 5], whole.total)
+
+    assert read(newest_first_pages(fetch)) >= collection.kept
+    assert collection.requests < 40
 
 
 @settings(max_examples=800, deadline=None)

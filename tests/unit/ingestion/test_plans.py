@@ -487,6 +487,126 @@ def test_a_row_that_cannot_be_read_by_its_key_stands_in_for_no_row_that_is_misse
     assert len(warehouse.rows()) == 30
 
 
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("ended_by", ["an outage", "a kill"])
+def test_what_an_earlier_run_of_a_sweep_could_not_read_stays_in_quarantine(
+    tmp_path: Path, style: str, ended_by: str
+) -> None:
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    api.rows[2]["createdDate"] = "soon"
+    if ended_by == "an outage":
+        api.fails_after = 4
+        run(api, warehouse)
+        api.fails_after = None
+    else:
+        run(api, warehouse, killed_after=2)
+    assert len(warehouse.rows()) < 30
+    api.now += timedelta(hours=1)
+    assert run(api, warehouse).outcomes["things"].is_complete
+    assert quarantine(warehouse) == [("2", "created_date", 1, None)]
+    api.rows[2]["createdDate"] = START.isoformat()
+    api.now += timedelta(hours=1)
+    run(api, warehouse, full=True)
+    assert quarantine(warehouse) == [("2", "created_date", 1, api.now)]
+
+
+def test_a_row_that_is_gone_leaves_quarantine_also_by_a_sweep_of_several_runs(tmp_path: Path) -> None:
+    api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
+    api.rows[2]["createdDate"] = "soon"
+    run(api, warehouse)
+    del api.rows[2]
+    api.now += timedelta(hours=1)
+    began, api.fails_after = api.now, api.requests + 4
+    run(api, warehouse, full=True)
+    assert quarantine(warehouse) == [("2", "created_date", 1, None)]
+    api.fails_after = None
+    api.now += timedelta(hours=1)
+    run(api, warehouse)
+    assert quarantine(warehouse) == [("2", "created_date", 1, began)]
+
+
+def test_where_rows_come_in_no_order_what_cannot_be_read_may_be_any_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
+    ordered = api._ordered
+    monkeypatch.setattr(api, "_ordered", lambda: ordered()[::-1])
+    run(api, warehouse)
+    for broken, deleted in (([12], []), ([12], [20]), ([], [])):
+        api.broken = broken
+        for key in deleted:
+            del api.rows[key]
+        api.now += timedelta(hours=1)
+        assert run(api, warehouse).outcomes["things"].is_complete
+        # With a row that cannot be read nobody knows which of the two is gone.
+        assert set(warehouse.rows()) == (set(range(1, 31)) if broken else set(api.rows))
+    assert [resolved_at for *_, resolved_at in quarantine(warehouse)] == [api.now]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_mass_deletion_is_not_forgotten(tmp_path: Path, style: str) -> None:
+    """Also where the next run would read a slice that lacks nothing."""
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    for _ in range(170):
+        api.insert()
+    run(api, warehouse)
+    gone = {key: api.rows.pop(key) for key in range(140, 200)}
+    for hours in range(3):
+        api.now += timedelta(hours=1)
+        outcome = run(api, warehouse, full=not hours).outcomes["things"]
+        assert (outcome.is_complete, outcome.mode) == (False, "full")
+        assert "60 of 200 things are gone" in (outcome.error or "")
+    api.rows |= gone
+    api.now += timedelta(hours=1)
+    assert run(api, warehouse).outcomes["things"].is_complete
+    api.now += timedelta(hours=1)
+    assert run(api, warehouse).outcomes["things"].mode != "full"
+
+
+def test_what_changed_while_a_sweep_of_several_days_went_on_is_read_after_it(tmp_path: Path) -> None:
+    api, warehouse = Api("keyset"), Warehouse(tmp_path / "warehouse.duckdb")
+    for day in range(4):
+        if day == 1:
+            api.update(0)
+        api.now += timedelta(hours=30)
+        api.update(29)
+        api.fails_after = api.requests + 2 if day < 3 else None
+        assert run(api, warehouse).outcomes["things"].is_complete == (day == 3)
+    api.now += timedelta(hours=1)
+    assert warehouse.rows()[1] == "new"
+    outcome = run(api, warehouse).outcomes["things"]
+    assert outcome.mode != "full"
+    assert warehouse.rows()[1] == api.rows[1]["name"] != "new"
+
+
+def test_what_the_log_named_during_a_sweep_of_several_runs_is_asked_for_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
+    api.fails_after = 4
+    run(api, warehouse)
+    api.fails_after = None
+    api.now += timedelta(hours=1)
+    api.update(1)
+    monkeypatch.setattr(Reading, "_changed_keys", lambda *_: [2])
+    run(api, warehouse)
+    assert warehouse.query("select due from raw.read_progress") == [("[2]",)]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_stamp_of_the_future_hides_no_change(tmp_path: Path, style: str) -> None:
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    api.rows[30]["modifiedDate"] = "9999-12-31T00:00:00Z"
+    run(api, warehouse)
+    api.now += timedelta(hours=1)
+    api.update(4)
+    outcome = run(api, warehouse).outcomes["things"]
+    assert outcome.watermark is not None
+    assert datetime.fromisoformat(outcome.watermark) <= api.now
+    if style == "keyset":
+        assert warehouse.rows()[5] == api.rows[5]["name"]
+
+
 def test_the_command_that_accepts_names_one_of_several_organizations(tmp_path: Path) -> None:
     file = tmp_path / "organizations.toml"
     file.write_text('[riverside]\nraise_token_name = "RIVERSIDE"\n')
