@@ -47,7 +47,7 @@ DECIDING = {
     ("raise", "donors"): {"isTestMode", "isGDPRDeleted", "crmKey", "crmKeyUrls"},
     ("crm_plus", "contacts"): {"mergedIntoContactId", "isArchived", "contactReferences"},
     ("raise", "gifts"): {"amount", "statusText", "isTestMode"},
-    ("crm_plus", "gifts"): {"amount", "transactionId", "contactId"},
+    ("crm_plus", "gifts"): {"amount", "transactionId", "contactId", "reversedGiftId"},
     ("raise", "recurring_gifts"): {"amount", "crmKey", "statusText"},
     ("crm_plus", "recurring_gifts"): {"amount", "status", "transactionId"},
     ("raise", "campaigns"): {"canSync"},
@@ -173,6 +173,36 @@ class Oracle:
             and row.get("resolved_at") is None
             and integer(row["record_id"]) not in known
             for row in self.o.quarantine
+        )
+
+    @cached_property
+    def unplaced_gifts(self) -> list[Row]:
+        """CRM+ gifts that belong to no Raise gift, and what would tell where they belong could not be read."""
+        unreadable = {
+            integer(row["record_id"])
+            for row in self.o.quarantine
+            if (row["source"], row["resource"]) == ("crm_plus", "gifts")
+            and row.get("resolved_at") is None
+            and row["field"] in {"transactionId", "reversedGiftId"}
+        }
+        placed = {
+            member
+            for members in self.families.values()
+            for member in members
+            if any(self._own_raise_gift(of) is not None for of in members)
+        }
+        return [self.crm_gifts[id] for id in self.families if id in unreadable - placed]
+
+    def may_be_unplaced(self, gift: Row, crm_gifts: list[Row]) -> bool:
+        """Whether a CRM+ gift that nobody could place may be the gift or, of a match, the rest: one on its contact."""
+        standing = [g for g in crm_gifts if not self.is_reversing(g)]
+        sat_on = [g["contact_id"] for g in standing + crm_gifts if g.get("contact_id") is not None]
+        contact = self.donor_contact(gift["donor_id"]) or next((self.survivor(c) or c for c in sat_on), None)
+        return any(
+            other.get("contact_id") is None or (self.survivor(other["contact_id"]) or other["contact_id"]) == contact
+            for other in self.unplaced_gifts
+            # A reversal is the rest of something, never a gift itself.
+            if crm_gifts or not self.is_reversing(other)
         )
 
     def by_age(self, entity: str, since: datetime) -> str:
@@ -773,7 +803,7 @@ class Oracle:
             return "not_assessable"
         if expected is False:
             return "sync_disabled"
-        if self.may_be_unreadable("gifts") or self._is_in_doubt(gift):
+        if self.may_be_unreadable("gifts") or self.may_be_unplaced(gift, []) or self._is_in_doubt(gift):
             return "not_assessable"
         answer["expected_since"] = self.created(gift)
         by_age = self.by_age("gift", self.created(gift))
@@ -869,7 +899,9 @@ class Oracle:
         found = difference()
         if found is not None:
             stale_contacts = found == "contact_mismatch" and not self.is_assessable("gift")
-            may_lack_a_part = found in ("refund_not_reversed", "amount_mismatch") and self.may_be_unreadable("gifts")
+            may_lack_a_part = found in ("refund_not_reversed", "amount_mismatch") and (
+                self.may_be_unreadable("gifts") or self.may_be_unplaced(gift, crm_gifts)
+            )
             return "not_assessable" if changed_since or stale_contacts or may_lack_a_part else found
         if len(standing) >= 2:
             return "matched_split"

@@ -605,7 +605,7 @@ class World:
             ("raise", "recurring_gifts"): [None, "crmKey", "amount", "profileNumber"],
             ("raise", "campaigns"): ["canSync", "name"],
             ("crm_plus", "contacts"): [None, "mergedIntoContactId", "contactReferences", "website"],
-            ("crm_plus", "gifts"): [None, "amount", "transactionId", "notes", "giftDate"],
+            ("crm_plus", "gifts"): [None, "amount", "transactionId", "reversedGiftId", "notes", "giftDate"],
             ("crm_plus", "recurring_gifts"): [None, "amount", "status", "isPrivate"],
         }
         for (source, resource), names in fields.items():

@@ -21,7 +21,6 @@ with quarantined as (
     where resolved_at is null
 ),
 
--- a field may stand in either spelling and with a path behind it: `contactReferences[0].id`, `contact_references`
 named_fields as (
     select
         organization,
@@ -29,7 +28,7 @@ named_fields as (
         resource,
         record_id,
         first_seen_at,
-        lower(replace(regexp_extract({{ clean_text('field') }}, '^[A-Za-z_]+'), '_', '')) as field_name
+        {{ quarantined_field('field') }} as field_name
     from quarantined
 ),
 
