@@ -51,6 +51,7 @@ DECIDING = {
     ("raise", "recurring_gifts"): {"amount", "crmKey", "statusText"},
     ("crm_plus", "recurring_gifts"): {"amount", "status", "transactionId"},
     ("raise", "campaigns"): {"canSync"},
+    ("raise", "segments"): {"campaignId"},
 }
 
 
@@ -317,9 +318,30 @@ class Oracle:
                 return found
         return by_name
 
+    def may_have_an_unreadable_campaign(self, row: Row, found: list[int]) -> bool:
+        """Whether a campaign that the record names, or the way to it, is among what could not be read."""
+        resource = "gifts" if row is self.raise_gifts.get(row["id"]) else "recurring_gifts"
+        unreadable = {
+            (entry["resource"], integer(entry["record_id"]))
+            for entry in self.o.quarantine
+            if entry["source"] == "raise" and entry.get("resolved_at") is None
+            if entry["field"] in ("campaignId", "segmentId")
+        }
+        if (resource, row["id"]) in unreadable and found != [row.get("campaign_id")]:
+            return True
+        texts = map(folded, (row.get("segment_code"), row.get("segment_name")))
+        names_segment = row.get("segment_id") is not None or any(texts)
+        known = {campaign["id"] for campaign in self.o.of("raise", "campaigns")}
+        if found or not (names_segment or row.get("campaign_id") is not None or folded(row.get("campaign_name"))):
+            return False
+        hidden = self.quarantined("raise", "campaigns") - known
+        return bool(hidden or (names_segment and self.quarantined("raise", "segments")))
+
     def is_expected(self, row: Row) -> bool | None:
         """Whether a campaign of the record was syncing when it was created; None when nobody knows."""
         campaigns = self.campaigns_of(row)
+        if self.may_have_an_unreadable_campaign(row, campaigns):
+            return None
         if not campaigns:
             return True
         states = [self.can_sync(campaign, self.created(row)) for campaign in campaigns]

@@ -601,9 +601,10 @@ class World:
     def quarantine(self) -> None:
         fields = {
             ("raise", "donors"): [None, "crmKey", "isTestMode", "email", "createdDate"],
-            ("raise", "gifts"): [None, "amount", "comment", "createdDate", "date"],
-            ("raise", "recurring_gifts"): [None, "crmKey", "amount", "profileNumber"],
-            ("raise", "campaigns"): ["canSync", "name"],
+            ("raise", "gifts"): [None, "amount", "comment", "createdDate", "date", "campaignId"],
+            ("raise", "recurring_gifts"): [None, "crmKey", "amount", "profileNumber", "segmentId"],
+            ("raise", "campaigns"): [None, "canSync", "name"],
+            ("raise", "segments"): [None, "campaignId", "name"],
             ("crm_plus", "contacts"): [None, "mergedIntoContactId", "contactReferences", "website"],
             ("crm_plus", "gifts"): [None, "amount", "transactionId", "reversedGiftId", "notes", "giftDate"],
             ("crm_plus", "recurring_gifts"): [None, "amount", "status", "isPrivate"],

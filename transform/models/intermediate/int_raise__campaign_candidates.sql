@@ -15,6 +15,18 @@ with lookups as (
 ),
 
 -- a campaign in quarantine is there all the same; only its state is unknown
+hidden_campaigns as (
+    select
+        quarantine.organization,
+        quarantine.record_key as campaign_id
+    from {{ ref('int_recon__open_quarantine') }} as quarantine
+    anti join {{ ref('stg_raise__campaigns') }} as campaigns
+        on
+            quarantine.organization = campaigns.organization
+            and quarantine.record_key = campaigns.campaign_id
+    where quarantine.source = 'raise' and quarantine.resource = 'campaigns'
+),
+
 campaigns as (
     select
         organization,
@@ -24,19 +36,12 @@ campaigns as (
     from {{ ref('stg_raise__campaigns') }}
     union all
     select
-        quarantine.organization,
-        quarantine.record_key as campaign_id,
+        organization,
+        campaign_id,
         null as campaign_name,
         null as folded_name
-    from {{ ref('int_recon__open_quarantine') }} as quarantine
-    anti join {{ ref('stg_raise__campaigns') }} as campaigns
-        on
-            quarantine.organization = campaigns.organization
-            and quarantine.record_key = campaigns.campaign_id
-    where
-        quarantine.source = 'raise'
-        and quarantine.resource = 'campaigns'
-        and quarantine.record_key is not null
+    from hidden_campaigns
+    where campaign_id is not null
 ),
 
 segments as (
@@ -129,6 +134,40 @@ surest as (
     from found
     qualify
         preference = min(preference) over (partition by organization, campaign_lookup_key)
+),
+
+-- a campaign that is named and not found may be one that could not be read, or be told by a segment that could not
+hidden_ways as (
+    select
+        organization,
+        false as is_by_segment
+    from hidden_campaigns
+    union distinct
+    select
+        organization,
+        true as is_by_segment
+    from {{ ref('int_recon__open_quarantine') }}
+    where source = 'raise' and resource = 'segments'
+),
+
+unreadable as (
+    select distinct
+        lookups.organization,
+        lookups.campaign_lookup_key
+    from lookups
+    inner join hidden_ways on lookups.organization = hidden_ways.organization
+    anti join surest
+        on
+            lookups.organization = surest.organization
+            and lookups.campaign_lookup_key = surest.campaign_lookup_key
+    where
+        coalesce(
+            cast(lookups.segment_id as varchar), lookups.segment_code, lookups.segment_name, lookups.segment
+        ) is not null
+        or (
+            not hidden_ways.is_by_segment
+            and coalesce(cast(lookups.campaign_id as varchar), lookups.campaign_name) is not null
+        )
 )
 
 select
@@ -142,3 +181,11 @@ inner join campaigns
     on
         surest.organization = campaigns.organization
         and surest.campaign_id = campaigns.campaign_id
+union all
+select
+    organization,
+    campaign_lookup_key,
+    null as campaign_id,
+    null as campaign_name,
+    'unreadable' as found_by
+from unreadable

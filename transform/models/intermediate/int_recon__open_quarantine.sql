@@ -46,6 +46,7 @@ deciding as (
         or (resource = 'donors' and field_name in ('istestmode', 'isgdprdeleted', 'crmkey', 'crmkeyurls'))
         or (resource = 'contacts' and field_name in ('mergedintocontactid', 'isarchived', 'contactreferences'))
         or (resource = 'campaigns' and field_name = 'cansync')
+        or (resource = 'segments' and field_name = 'campaignid')
         or (
             resource = 'gifts'
             and source = 'raise'
