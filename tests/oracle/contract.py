@@ -10,7 +10,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from tests.oracle.organization import Organization, Row
 LATE_AFTER = timedelta(hours=24)
 MISSING_AFTER = timedelta(hours=72)
 STALE_AFTER = timedelta(hours=48)
+NEVER = datetime.max.replace(tzinfo=UTC)
 AMOUNT_TOLERANCE = Decimal("0.01")
 DATE_TOLERANCE = timedelta(days=1)
 RAISE_SOURCES = {"raisedonors", "raise", "virtuous raise", "legacy raisedonors"}
@@ -340,6 +341,11 @@ class Oracle:
     def is_expected(self, row: Row) -> bool | None:
         """Whether a campaign of the record was syncing when it was created; None when nobody knows."""
         campaigns = self.campaigns_of(row)
+        gone = {
+            c["id"] for c in self.o.of("raise", "campaigns") if (c.get("_deleted_at") or NEVER) <= self.created(row)
+        }
+        # A campaign that was gone when the record was made is not one that syncs, where another may be meant.
+        campaigns = [campaign for campaign in campaigns if campaign not in gone] or campaigns
         if self.may_have_an_unreadable_campaign(row, campaigns):
             return None
         if not campaigns:
@@ -921,7 +927,11 @@ class Oracle:
         found = difference()
         if found is not None:
             stale_contacts = found == "contact_mismatch" and not self.is_assessable("gift")
-            may_lack_a_part = found in ("refund_not_reversed", "amount_mismatch") and (
+            # What was reversed to nothing, or booked twice, is not right in its amount either, unless costs explain it.
+            is_amount_wrong = found in ("reversal_without_refund", "duplicate") and not any(
+                near(net, expected + cost) for cost in {Decimal(0), *costs}
+            )
+            may_lack_a_part = (found in ("refund_not_reversed", "amount_mismatch") or is_amount_wrong) and (
                 self.may_be_unreadable("gifts") or self.may_be_unplaced(gift, crm_gifts)
             )
             return "not_assessable" if changed_since or stale_contacts or may_lack_a_part else found

@@ -596,7 +596,7 @@ class World:
         if self.chance(0.05):
             for row in self.organization.of("raise", "campaigns"):
                 if self.chance(0.5):
-                    row["_deleted_at"] = NOW
+                    row["_deleted_at"] = self.one(NOW, NOW - 60 * HOUR)
 
     def quarantine(self) -> None:
         fields = {

@@ -32,14 +32,16 @@ campaigns as (
         organization,
         campaign_id,
         {{ clean_text('campaign_name') }} as campaign_name,
-        {{ fold_text('campaign_name') }} as folded_name
+        {{ fold_text('campaign_name') }} as folded_name,
+        deleted_at
     from {{ ref('stg_raise__campaigns') }}
     union all
     select
         organization,
         campaign_id,
         null as campaign_name,
-        null as folded_name
+        null as folded_name,
+        null as deleted_at
     from hidden_campaigns
     where campaign_id is not null
 ),
@@ -175,7 +177,11 @@ select
     surest.campaign_lookup_key,
     surest.campaign_id,
     campaigns.campaign_name,
-    surest.found_by
+    surest.found_by,
+    coalesce(campaigns.deleted_at, cast('infinity' as timestamptz)) as there_until,
+    max(coalesce(campaigns.deleted_at, cast('infinity' as timestamptz))) over (
+        partition by surest.organization, surest.campaign_lookup_key
+    ) as any_there_until
 from surest
 inner join campaigns
     on
@@ -187,5 +193,7 @@ select
     campaign_lookup_key,
     null as campaign_id,
     null as campaign_name,
-    'unreadable' as found_by
+    'unreadable' as found_by,
+    cast('infinity' as timestamptz) as there_until,
+    cast('infinity' as timestamptz) as any_there_until
 from unreadable

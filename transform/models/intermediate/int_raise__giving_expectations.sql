@@ -39,6 +39,11 @@ campaign_states as (
         on
             giving_records.organization = candidates.organization
             and giving_records.campaign_lookup_key = candidates.campaign_lookup_key
+            -- a campaign that was gone by then took nothing, unless it is all there is
+            and (
+                giving_records.created_at < candidates.there_until
+                or giving_records.created_at >= candidates.any_there_until
+            )
     left join windows
         on
             candidates.organization = windows.organization
