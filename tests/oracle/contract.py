@@ -10,7 +10,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from tests.oracle.organization import Organization, Row
 LATE_AFTER = timedelta(hours=24)
 MISSING_AFTER = timedelta(hours=72)
 STALE_AFTER = timedelta(hours=48)
+NEVER = datetime.max.replace(tzinfo=UTC)
 AMOUNT_TOLERANCE = Decimal("0.01")
 DATE_TOLERANCE = timedelta(days=1)
 RAISE_SOURCES = {"raisedonors", "raise", "virtuous raise", "legacy raisedonors"}
@@ -47,10 +48,11 @@ DECIDING = {
     ("raise", "donors"): {"isTestMode", "isGDPRDeleted", "crmKey", "crmKeyUrls"},
     ("crm_plus", "contacts"): {"mergedIntoContactId", "isArchived", "contactReferences"},
     ("raise", "gifts"): {"amount", "statusText", "isTestMode"},
-    ("crm_plus", "gifts"): {"amount", "transactionId", "contactId"},
+    ("crm_plus", "gifts"): {"amount", "transactionId", "contactId", "reversedGiftId"},
     ("raise", "recurring_gifts"): {"amount", "crmKey", "statusText"},
     ("crm_plus", "recurring_gifts"): {"amount", "status", "transactionId"},
     ("raise", "campaigns"): {"canSync"},
+    ("raise", "segments"): {"campaignId"},
 }
 
 
@@ -175,6 +177,36 @@ class Oracle:
             for row in self.o.quarantine
         )
 
+    @cached_property
+    def unplaced_gifts(self) -> list[Row]:
+        """CRM+ gifts that belong to no Raise gift, and what would tell where they belong could not be read."""
+        unreadable = {
+            integer(row["record_id"])
+            for row in self.o.quarantine
+            if (row["source"], row["resource"]) == ("crm_plus", "gifts")
+            and row.get("resolved_at") is None
+            and row["field"] in {"transactionId", "reversedGiftId"}
+        }
+        placed = {
+            member
+            for members in self.families.values()
+            for member in members
+            if any(self._own_raise_gift(of) is not None for of in members)
+        }
+        return [self.crm_gifts[id] for id in self.families if id in unreadable - placed]
+
+    def may_be_unplaced(self, gift: Row, crm_gifts: list[Row]) -> bool:
+        """Whether a CRM+ gift that nobody could place may be the gift or, of a match, the rest: one on its contact."""
+        standing = [g for g in crm_gifts if not self.is_reversing(g)]
+        sat_on = [g["contact_id"] for g in standing + crm_gifts if g.get("contact_id") is not None]
+        contact = self.donor_contact(gift["donor_id"]) or next((self.survivor(c) or c for c in sat_on), None)
+        return any(
+            other.get("contact_id") is None or (self.survivor(other["contact_id"]) or other["contact_id"]) == contact
+            for other in self.unplaced_gifts
+            # A reversal is the rest of something, never a gift itself.
+            if crm_gifts or not self.is_reversing(other)
+        )
+
     def by_age(self, entity: str, since: datetime) -> str:
         as_of = self.as_of(entity)
         assert as_of is not None
@@ -287,9 +319,35 @@ class Oracle:
                 return found
         return by_name
 
+    def may_have_an_unreadable_campaign(self, row: Row, found: list[int]) -> bool:
+        """Whether a campaign that the record names, or the way to it, is among what could not be read."""
+        resource = "gifts" if row is self.raise_gifts.get(row["id"]) else "recurring_gifts"
+        unreadable = {
+            (entry["resource"], integer(entry["record_id"]))
+            for entry in self.o.quarantine
+            if entry["source"] == "raise" and entry.get("resolved_at") is None
+            if entry["field"] in ("campaignId", "segmentId")
+        }
+        if (resource, row["id"]) in unreadable and found != [row.get("campaign_id")]:
+            return True
+        texts = map(folded, (row.get("segment_code"), row.get("segment_name")))
+        names_segment = row.get("segment_id") is not None or any(texts)
+        known = {campaign["id"] for campaign in self.o.of("raise", "campaigns")}
+        if found or not (names_segment or row.get("campaign_id") is not None or folded(row.get("campaign_name"))):
+            return False
+        hidden = self.quarantined("raise", "campaigns") - known
+        return bool(hidden or (names_segment and self.quarantined("raise", "segments")))
+
     def is_expected(self, row: Row) -> bool | None:
         """Whether a campaign of the record was syncing when it was created; None when nobody knows."""
         campaigns = self.campaigns_of(row)
+        gone = {
+            c["id"] for c in self.o.of("raise", "campaigns") if (c.get("_deleted_at") or NEVER) <= self.created(row)
+        }
+        # A campaign that was gone when the record was made is not one that syncs, where another may be meant.
+        campaigns = [campaign for campaign in campaigns if campaign not in gone] or campaigns
+        if self.may_have_an_unreadable_campaign(row, campaigns):
+            return None
         if not campaigns:
             return True
         states = [self.can_sync(campaign, self.created(row)) for campaign in campaigns]
@@ -773,7 +831,7 @@ class Oracle:
             return "not_assessable"
         if expected is False:
             return "sync_disabled"
-        if self.may_be_unreadable("gifts") or self._is_in_doubt(gift):
+        if self.may_be_unreadable("gifts") or self.may_be_unplaced(gift, []) or self._is_in_doubt(gift):
             return "not_assessable"
         answer["expected_since"] = self.created(gift)
         by_age = self.by_age("gift", self.created(gift))
@@ -869,7 +927,13 @@ class Oracle:
         found = difference()
         if found is not None:
             stale_contacts = found == "contact_mismatch" and not self.is_assessable("gift")
-            may_lack_a_part = found in ("refund_not_reversed", "amount_mismatch") and self.may_be_unreadable("gifts")
+            # What was reversed to nothing, or booked twice, is not right in its amount either, unless costs explain it.
+            is_amount_wrong = found in ("reversal_without_refund", "duplicate") and not any(
+                near(net, expected + cost) for cost in {Decimal(0), *costs}
+            )
+            may_lack_a_part = (found in ("refund_not_reversed", "amount_mismatch") or is_amount_wrong) and (
+                self.may_be_unreadable("gifts") or self.may_be_unplaced(gift, crm_gifts)
+            )
             return "not_assessable" if changed_since or stale_contacts or may_lack_a_part else found
         if len(standing) >= 2:
             return "matched_split"

@@ -596,16 +596,17 @@ class World:
         if self.chance(0.05):
             for row in self.organization.of("raise", "campaigns"):
                 if self.chance(0.5):
-                    row["_deleted_at"] = NOW
+                    row["_deleted_at"] = self.one(NOW, NOW - 60 * HOUR)
 
     def quarantine(self) -> None:
         fields = {
             ("raise", "donors"): [None, "crmKey", "isTestMode", "email", "createdDate"],
-            ("raise", "gifts"): [None, "amount", "comment", "createdDate", "date"],
-            ("raise", "recurring_gifts"): [None, "crmKey", "amount", "profileNumber"],
-            ("raise", "campaigns"): ["canSync", "name"],
+            ("raise", "gifts"): [None, "amount", "comment", "createdDate", "date", "campaignId"],
+            ("raise", "recurring_gifts"): [None, "crmKey", "amount", "profileNumber", "segmentId"],
+            ("raise", "campaigns"): [None, "canSync", "name"],
+            ("raise", "segments"): [None, "campaignId", "name"],
             ("crm_plus", "contacts"): [None, "mergedIntoContactId", "contactReferences", "website"],
-            ("crm_plus", "gifts"): [None, "amount", "transactionId", "notes", "giftDate"],
+            ("crm_plus", "gifts"): [None, "amount", "transactionId", "reversedGiftId", "notes", "giftDate"],
             ("crm_plus", "recurring_gifts"): [None, "amount", "status", "isPrivate"],
         }
         for (source, resource), names in fields.items():

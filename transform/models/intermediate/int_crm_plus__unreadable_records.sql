@@ -1,4 +1,6 @@
--- Contacts, gifts and schedules that CRM+ has and nobody could read, and whom they may belong to, as far as the text tells.
+-- Contacts, gifts and schedules that CRM+ has and nobody could read, and whom they may belong to, as far as the text tells;
+-- and gifts of which only that could not be read which would tell where they belong.
+{%- set is_id_the_only_key = transaction_id_columns() == ['gift_id'] %}
 with quarantined as (
     select
         organization,
@@ -43,11 +45,19 @@ unread as (
         json_type(quarantined.record) = 'OBJECT' as is_readable_as_text,
         quarantined.record,
         case
-            when {{ is_raise_transaction_source("quarantined.record ->> '$.transactionSource'") }}
+            when
+                {{ is_raise_transaction_source("quarantined.record ->> '$.transactionSource'") }}
+                -- the transaction id of a gift is a Raise id only by the setting, and where the key is the key
+                and (
+                    quarantined.resource != 'gifts'
+                    {%- if 'gift_id' in transaction_id_columns() %} or coalesce(key_health.is_key_trusted, true) {%- endif %}
+                )
                 then {{ transaction_raise_id("quarantined.record ->> '$.transactionId'") }}
         end as raise_id,
         {{ integer_key("quarantined.record ->> '$.contactId'") }} as contact_id
     from quarantined
+    left join {{ ref('int_recon__gift_key_health') }} as key_health
+        on quarantined.organization = key_health.organization
     anti join known_records
         on
             quarantined.organization = known_records.organization
@@ -63,29 +73,51 @@ named_donors as (
         unnest(from_json(record -> '$.contactReferences', '[{"source": "VARCHAR", "id": "VARCHAR"}]')) as reference
     from unread
     where resource = 'contacts' and is_readable_as_text
+),
+
+-- a value that could be the id or another key of a Raise gift does not say for sure which gift is meant
+identified as (
+    select
+        *,
+        raise_id is not null{% if not is_id_the_only_key %} and resource != 'gifts'{% endif %} as is_raise_id_certain
+    from unread
+),
+
+gifts_without_link_fields as (
+    select distinct
+        organization,
+        {{ integer_key('record_id') }} as gift_id
+    from {{ ref('stg_crm_plus__quarantined_records') }}
+    where
+        resolved_at is null
+        and resource = 'gifts'
+        and {{ quarantined_field('field') }} in ('reversedgiftid', 'transactionsource', 'transactionid')
 )
 
 select
-    unread.organization,
-    unread.resource,
-    unread.record_key,
-    unread.raise_id,
-    case when unread.raise_id is null then coalesce(contacts.survivor_contact_id, unread.contact_id) end as contact_id,
-    not coalesce(unread.is_readable_as_text, false) or (unread.raise_id is null and unread.contact_id is null)
-        as is_unidentified,
+    identified.organization,
+    identified.resource,
+    identified.record_key,
+    identified.raise_id,
+    case
+        when not identified.is_raise_id_certain then coalesce(contacts.survivor_contact_id, identified.contact_id)
+    end as contact_id,
+    not coalesce(identified.is_readable_as_text, false)
+    or (not identified.is_raise_id_certain and identified.contact_id is null) as is_unidentified,
+    false as is_reversing,
     gaps.made_before
-from unread
+from identified
 left join {{ ref('int_recon__record_gaps') }} as gaps
     on
         gaps.source = 'crm_plus'
-        and unread.organization = gaps.organization
-        and unread.resource = gaps.resource
-        and unread.record_id = gaps.record_id
+        and identified.organization = gaps.organization
+        and identified.resource = gaps.resource
+        and identified.record_id = gaps.record_id
 left join {{ ref('int_crm_plus__contacts_resolved') }} as contacts
     on
-        unread.organization = contacts.organization
-        and unread.contact_id = contacts.contact_id
-where unread.resource != 'contacts' or not coalesce(unread.is_readable_as_text, false)
+        identified.organization = contacts.organization
+        and identified.contact_id = contacts.contact_id
+where identified.resource != 'contacts' or not coalesce(identified.is_readable_as_text, false)
 union all
 -- a contact may be that of every donor that it names, and of no other
 select
@@ -95,6 +127,27 @@ select
     {{ integer_key('reference.id') }} as raise_id,
     cast(null as bigint) as contact_id,
     false as is_unidentified,
+    false as is_reversing,
     null as made_before
 from named_donors
 where {{ is_raise_reference_source('reference.source') }} and {{ integer_key('reference.id') }} is not null
+union all
+select
+    links.organization,
+    'gifts' as resource,
+    links.crm_gift_id as record_key,
+    cast(null as bigint) as raise_id,
+    coalesce(facts.resolved_contact_id, facts.contact_id) as contact_id,
+    facts.contact_id is null as is_unidentified,
+    links.is_reversing,
+    null as made_before
+from gifts_without_link_fields
+inner join {{ ref('int_recon__gift_links') }} as links
+    on
+        gifts_without_link_fields.organization = links.organization
+        and gifts_without_link_fields.gift_id = links.crm_gift_id
+inner join {{ ref('int_crm_plus__gift_facts') }} as facts
+    on
+        links.organization = facts.organization
+        and links.crm_gift_id = facts.gift_id
+where links.raise_gift_id is null and not links.names_its_original

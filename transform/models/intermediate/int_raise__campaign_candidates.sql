@@ -15,28 +15,35 @@ with lookups as (
 ),
 
 -- a campaign in quarantine is there all the same; only its state is unknown
-campaigns as (
-    select
-        organization,
-        campaign_id,
-        {{ clean_text('campaign_name') }} as campaign_name,
-        {{ fold_text('campaign_name') }} as folded_name
-    from {{ ref('stg_raise__campaigns') }}
-    union all
+hidden_campaigns as (
     select
         quarantine.organization,
-        quarantine.record_key as campaign_id,
-        null as campaign_name,
-        null as folded_name
+        quarantine.record_key as campaign_id
     from {{ ref('int_recon__open_quarantine') }} as quarantine
     anti join {{ ref('stg_raise__campaigns') }} as campaigns
         on
             quarantine.organization = campaigns.organization
             and quarantine.record_key = campaigns.campaign_id
-    where
-        quarantine.source = 'raise'
-        and quarantine.resource = 'campaigns'
-        and quarantine.record_key is not null
+    where quarantine.source = 'raise' and quarantine.resource = 'campaigns'
+),
+
+campaigns as (
+    select
+        organization,
+        campaign_id,
+        {{ clean_text('campaign_name') }} as campaign_name,
+        {{ fold_text('campaign_name') }} as folded_name,
+        deleted_at
+    from {{ ref('stg_raise__campaigns') }}
+    union all
+    select
+        organization,
+        campaign_id,
+        null as campaign_name,
+        null as folded_name,
+        null as deleted_at
+    from hidden_campaigns
+    where campaign_id is not null
 ),
 
 segments as (
@@ -129,6 +136,40 @@ surest as (
     from found
     qualify
         preference = min(preference) over (partition by organization, campaign_lookup_key)
+),
+
+-- a campaign that is named and not found may be one that could not be read, or be told by a segment that could not
+hidden_ways as (
+    select
+        organization,
+        false as is_by_segment
+    from hidden_campaigns
+    union distinct
+    select
+        organization,
+        true as is_by_segment
+    from {{ ref('int_recon__open_quarantine') }}
+    where source = 'raise' and resource = 'segments'
+),
+
+unreadable as (
+    select distinct
+        lookups.organization,
+        lookups.campaign_lookup_key
+    from lookups
+    inner join hidden_ways on lookups.organization = hidden_ways.organization
+    anti join surest
+        on
+            lookups.organization = surest.organization
+            and lookups.campaign_lookup_key = surest.campaign_lookup_key
+    where
+        coalesce(
+            cast(lookups.segment_id as varchar), lookups.segment_code, lookups.segment_name, lookups.segment
+        ) is not null
+        or (
+            not hidden_ways.is_by_segment
+            and coalesce(cast(lookups.campaign_id as varchar), lookups.campaign_name) is not null
+        )
 )
 
 select
@@ -136,9 +177,23 @@ select
     surest.campaign_lookup_key,
     surest.campaign_id,
     campaigns.campaign_name,
-    surest.found_by
+    surest.found_by,
+    coalesce(campaigns.deleted_at, cast('infinity' as timestamptz)) as there_until,
+    max(coalesce(campaigns.deleted_at, cast('infinity' as timestamptz))) over (
+        partition by surest.organization, surest.campaign_lookup_key
+    ) as any_there_until
 from surest
 inner join campaigns
     on
         surest.organization = campaigns.organization
         and surest.campaign_id = campaigns.campaign_id
+union all
+select
+    organization,
+    campaign_lookup_key,
+    null as campaign_id,
+    null as campaign_name,
+    'unreadable' as found_by,
+    cast('infinity' as timestamptz) as there_until,
+    cast('infinity' as timestamptz) as any_there_until
+from unreadable

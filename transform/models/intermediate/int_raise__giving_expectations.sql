@@ -39,6 +39,11 @@ campaign_states as (
         on
             giving_records.organization = candidates.organization
             and giving_records.campaign_lookup_key = candidates.campaign_lookup_key
+            -- a campaign that was gone by then took nothing, unless it is all there is
+            and (
+                giving_records.created_at < candidates.there_until
+                or giving_records.created_at >= candidates.any_there_until
+            )
     left join windows
         on
             candidates.organization = windows.organization
@@ -59,13 +64,26 @@ campaign_verdicts as (
         end as was_syncing,
         bool_or(can_sync and is_observed) as is_syncing_observed,
         bool_and(is_observed) as is_all_observed,
-        count(*) as campaign_count,
+        count(campaign_id) as campaign_count,
         -- the one that decides: one that syncs, where there is one
         coalesce(min(campaign_id) filter (where can_sync), min(campaign_id)) as campaign_id,
         coalesce(min(campaign_name) filter (where can_sync), min(campaign_name)) as campaign_name,
         min(found_by) as found_by
     from campaign_states
     group by organization, entity, record_id
+),
+
+-- a campaign or segment that could not be read is not an empty one
+records_with_unreadable_links as (
+    select distinct
+        organization,
+        case resource when 'gifts' then 'gift' else 'recurring_gift' end as entity,
+        {{ integer_key('record_id') }} as record_id
+    from {{ ref('stg_raise__quarantined_records') }}
+    where
+        resolved_at is null
+        and resource in ('gifts', 'recurring_gifts')
+        and {{ quarantined_field('field') }} in ('campaignid', 'segmentid')
 )
 
 select
@@ -83,10 +101,12 @@ select
     coalesce(campaign_verdicts.campaign_count, 0) as campaign_count,
     -- a campaign that cannot be found is no reason not to expect the record; one whose state nobody knows leaves it open
     case
+        when unreadable_links.record_id is not null then null
         when campaign_verdicts.record_id is null then true
         else campaign_verdicts.was_syncing
     end as is_expected,
     case
+        when unreadable_links.record_id is not null then 'unknown'
         when campaign_verdicts.record_id is null then 'campaign_not_found'
         when campaign_verdicts.was_syncing is null then 'unknown'
         when campaign_verdicts.was_syncing and campaign_verdicts.is_syncing_observed then 'observed'
@@ -99,3 +119,10 @@ left join campaign_verdicts
         giving_records.organization = campaign_verdicts.organization
         and giving_records.entity = campaign_verdicts.entity
         and giving_records.record_id = campaign_verdicts.record_id
+left join records_with_unreadable_links as unreadable_links
+    on
+        giving_records.organization = unreadable_links.organization
+        and giving_records.entity = unreadable_links.entity
+        and giving_records.record_id = unreadable_links.record_id
+        -- where the id of the campaign was read, it decides
+        and coalesce(campaign_verdicts.found_by != 'campaign_id', true)

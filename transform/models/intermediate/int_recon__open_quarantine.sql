@@ -21,7 +21,6 @@ with quarantined as (
     where resolved_at is null
 ),
 
--- a field may stand in either spelling and with a path behind it: `contactReferences[0].id`, `contact_references`
 named_fields as (
     select
         organization,
@@ -29,7 +28,7 @@ named_fields as (
         resource,
         record_id,
         first_seen_at,
-        lower(replace(regexp_extract({{ clean_text('field') }}, '^[A-Za-z_]+'), '_', '')) as field_name
+        {{ quarantined_field('field') }} as field_name
     from quarantined
 ),
 
@@ -47,6 +46,7 @@ deciding as (
         or (resource = 'donors' and field_name in ('istestmode', 'isgdprdeleted', 'crmkey', 'crmkeyurls'))
         or (resource = 'contacts' and field_name in ('mergedintocontactid', 'isarchived', 'contactreferences'))
         or (resource = 'campaigns' and field_name = 'cansync')
+        or (resource = 'segments' and field_name = 'campaignid')
         or (
             resource = 'gifts'
             and source = 'raise'

@@ -79,6 +79,7 @@ unreadable_gifts as (
         raise_id,
         contact_id,
         is_unidentified,
+        is_reversing,
         made_before
     from {{ ref('int_crm_plus__unreadable_records') }}
     where resource = 'gifts'
@@ -92,17 +93,21 @@ unreadable_by_raise_id as (
     where raise_id is not null
 ),
 
+-- a reversal may be the rest of a match, and never the gift itself
 unreadable_by_contact as (
-    select distinct
+    select
         organization,
-        contact_id
+        contact_id,
+        bool_and(is_reversing) as is_reversing
     from unreadable_gifts
     where contact_id is not null
+    group by organization, contact_id
 ),
 
 unreadable_by_nobody as (
     select
         organization,
+        bool_and(is_reversing) as is_reversing,
         max(coalesce(made_before, 'infinity')) as made_before
     from unreadable_gifts
     where is_unidentified
@@ -170,7 +175,10 @@ gift_facts as (
         quarantined_gifts.gift_id is not null as is_raise_gift_quarantined,
         unreadable_by_raise_id.raise_id is not null
         or unreadable_by_contact.contact_id is not null
-        or unreadable_by_nobody.organization is not null as may_be_unreadable_in_crm_plus,
+        or unreadable_by_nobody.organization is not null as may_have_unreadable_part_in_crm_plus,
+        unreadable_by_raise_id.raise_id is not null
+        or coalesce(not unreadable_by_contact.is_reversing, false)
+        or coalesce(not unreadable_by_nobody.is_reversing, false) as may_be_unreadable_in_crm_plus,
         gift_doubts.raise_gift_id is not null as may_be_unidentified_in_crm_plus,
         coalesce(candidate_counts.candidate_count, 0) as candidate_count,
         unexplained_contacts.contact_id is not null as has_unexplained_gifts,
@@ -211,7 +219,7 @@ gift_facts as (
     left join unreadable_by_contact
         on
             gifts.organization = unreadable_by_contact.organization
-            and donor_links.crm_id = unreadable_by_contact.contact_id
+            and coalesce(donor_links.crm_id, totals.crm_contact_id) = unreadable_by_contact.contact_id
     left join unreadable_by_nobody
         on
             gifts.organization = unreadable_by_nobody.organization
@@ -235,6 +243,20 @@ hidden_originals as (
             and coalesce(totals.pair_raise_id = quarantined_gifts.gift_id, quarantined_gifts.gift_id is null)
             and {{ may_stand_in_gap('totals.pair_raise_id', 'quarantined_gifts') }}
     where totals.orphan_gift_id is not null
+    {%- if transaction_id_columns() != ['gift_id'] %}
+        union distinct
+        -- the text that would tie them is known of no gift of which no version was read
+        select
+            totals.organization,
+            totals.orphan_gift_id
+        from totals
+        inner join quarantined_gifts on totals.organization = quarantined_gifts.organization
+        anti join gifts
+            on
+                quarantined_gifts.organization = gifts.organization
+                and quarantined_gifts.gift_id = gifts.gift_id
+        where totals.orphan_gift_id is not null
+    {%- endif %}
 ),
 
 -- the same columns by name; what is said of Raise gifts only stays null
@@ -423,7 +445,7 @@ differences as (
             or is_date_mismatch
         ) as is_difference_too_new,
         -- what is missing in the match, a reversal or a part, may be what nobody could read
-        coalesce(may_be_unreadable_in_crm_plus, false)
+        coalesce(may_have_unreadable_part_in_crm_plus, false)
         and (is_refund_not_reversed or is_amount_mismatch) as is_missing_part_unreadable,
         is_contact_mismatch
         and not is_assessable
