@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.oracle.differential import build, compare
 from tests.oracle.worlds import organizations
 
 
-def test_the_marts_say_what_the_contract_says(tmp_path: Path) -> None:
-    of = organizations(seed=3, count=120)
+@pytest.mark.parametrize("seed", [3, 11])
+def test_the_marts_say_what_the_contract_says(tmp_path: Path, seed: int) -> None:
+    of = organizations(seed=seed, count=150)
     warehouse = build(tmp_path, of)
     found = [
         f"{o.name} {entity} {key} {column}: contract {ours}, warehouse {theirs} ({cause})"

@@ -38,7 +38,7 @@ gift_totals as (
                             when gifts.status in ('test_mode', 'deleted', 'not_expected') then 0
                             else coalesce(gifts.expected_net_amount, gifts.raise_amount, 0)
                         end
-                        - coalesce(gifts.compared_net_amount, 0)
+                        - coalesce(gifts.compared_net_amount, gifts.crm_amount, 0)
                     ) filter (where gifts.status != 'not_assessable'), 0)
         end as assessed_variance
     from {{ gifts }} as gifts
