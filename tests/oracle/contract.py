@@ -409,6 +409,32 @@ class Oracle:
             ).lower()
         )
 
+    def is_end_unknown(self, contact: int | None) -> bool:
+        """Whether a contact, or the last one of its merges, is there and could not be read."""
+        if contact is None or contact not in self.contacts:
+            return False
+        chain = self.chain(contact)
+        last = {chain[-1]} if chain[-1] not in chain[:-1] else set()
+        return bool(({contact} | last) & self.quarantined("crm_plus", "contacts"))
+
+    def has_unknown_reference(self, donor: int) -> bool:
+        """Whether a contact that refers back to the donor could not be read."""
+        return any(
+            self.is_end_unknown(carrier)
+            for carrier in self.references.get(donor, set())
+            if self.survivor(carrier) is not None or self.contacts[carrier].get("_deleted_at") is None
+        )
+
+    def may_sit_on_one_contact(self, donor: int, found: Iterable[int | None]) -> bool:
+        """Whether contacts that differ may be one, as far as their merges could be read."""
+        if any(self.is_end_unknown(contact) for contact in found):
+            return True
+        row = self.raise_donors[donor]
+        key = None if self.is_linked_elsewhere(row) else integer(row.get("crm_key"))
+        if self.is_end_unknown(key):
+            return True
+        return self.survivor(key) not in self.referring(donor) and self.has_unknown_reference(donor)
+
     def donor_contact(self, donor: int | None) -> int | None:
         """The contact of a donor in the end: by its key, else by the one back-reference."""
         row = self.raise_donors.get(donor) if donor is not None else None
@@ -491,11 +517,15 @@ class Oracle:
                         c for c in referring if c != contact and self.survivor(c) == c and not self.is_archived(c)
                     ]
                     if contact not in referring and others:
-                        return "conflict"
+                        return "not_assessable" if self.has_unknown_reference(id) else "conflict"
                     if self.is_archived(contact):
                         return "archived"
                     return "merged" if contact != key else "linked"
                 return "dangling"
+            if referring and self.has_unknown_reference(id):
+                if len(referring) > 1:
+                    answer.update(evidence="none", confidence=None)
+                return "not_assessable"
             if len(referring) == 1:
                 return "linked_by_reference"
             if referring:
@@ -926,7 +956,10 @@ class Oracle:
 
         found = difference()
         if found is not None:
-            stale_contacts = found == "contact_mismatch" and not self.is_assessable("gift")
+            uncertain_contacts = found == "contact_mismatch" and (
+                not self.is_assessable("gift")
+                or self.may_sit_on_one_contact(gift["donor_id"], [g.get("contact_id") for g in crm_gifts])
+            )
             # What was reversed to nothing, or booked twice, is not right in its amount either, unless costs explain it.
             is_amount_wrong = found in ("reversal_without_refund", "duplicate") and not any(
                 near(net, expected + cost) for cost in {Decimal(0), *costs}
@@ -934,7 +967,7 @@ class Oracle:
             may_lack_a_part = (found in ("refund_not_reversed", "amount_mismatch") or is_amount_wrong) and (
                 self.may_be_unreadable("gifts") or self.may_be_unplaced(gift, crm_gifts)
             )
-            return "not_assessable" if changed_since or stale_contacts or may_lack_a_part else found
+            return "not_assessable" if changed_since or uncertain_contacts or may_lack_a_part else found
         if len(standing) >= 2:
             return "matched_split"
         if not near(net, expected) and costs:
@@ -1101,7 +1134,10 @@ class Oracle:
 
         found = difference()
         if found is not None:
-            return "not_assessable" if changed_since else found
+            uncertain_contacts = found == "contact_mismatch" and self.may_sit_on_one_contact(
+                schedule["donor_id"], [other.get("contact_id")]
+            )
+            return "not_assessable" if changed_since or uncertain_contacts else found
         return "linked" if key is not None else "linked_by_reference"
 
 

@@ -76,6 +76,14 @@ ended as (
         on
             contacts.organization = chain_ends.organization
             and contacts.contact_id = chain_ends.contact_id
+),
+
+quarantined_contacts as (
+    select distinct
+        organization,
+        record_key as contact_id
+    from {{ ref('int_recon__open_quarantine') }}
+    where source = 'crm_plus' and resource = 'contacts' and record_key is not null
 )
 
 select
@@ -95,9 +103,18 @@ select
     coalesce(survivors.is_archived, false) as is_survivor_archived,
     ended.is_archived,
     ended.is_deleted,
-    not ended.is_merged and not ended.is_archived and not ended.is_deleted as is_live
+    not ended.is_merged and not ended.is_archived and not ended.is_deleted as is_live,
+    own_quarantine.contact_id is not null or end_quarantine.contact_id is not null as is_end_quarantined
 from ended
 left join contacts as survivors
     on
         ended.organization = survivors.organization
         and ended.end_contact_id = survivors.contact_id
+left join quarantined_contacts as own_quarantine
+    on
+        ended.organization = own_quarantine.organization
+        and ended.contact_id = own_quarantine.contact_id
+left join quarantined_contacts as end_quarantine
+    on
+        ended.organization = end_quarantine.organization
+        and ended.end_contact_id = end_quarantine.contact_id

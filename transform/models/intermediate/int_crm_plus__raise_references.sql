@@ -29,7 +29,8 @@ select
     -- where the chain of merges ends nowhere, the contact that carries the reference is all there is
     coalesce(contacts.survivor_contact_id, contacts.contact_id) as resolved_contact_id,
     contacts.is_live as is_carrier_live,
-    contacts.survivor_contact_id is not null and not contacts.is_survivor_archived as is_resolved_live
+    contacts.survivor_contact_id is not null and not contacts.is_survivor_archived as is_resolved_live,
+    contacts.is_end_quarantined
 from raise_references
 inner join {{ ref('int_crm_plus__contacts_resolved') }} as contacts
     on

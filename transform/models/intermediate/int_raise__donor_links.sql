@@ -96,7 +96,8 @@ donor_references as (
         donor_id,
         resolved_contact_id,
         bool_or(is_resolved_live) as is_live,
-        max(changed_at) as changed_at
+        max(changed_at) as changed_at,
+        bool_or(is_end_quarantined) as is_quarantined
     from {{ ref('int_crm_plus__raise_references') }}
     group by organization, donor_id, resolved_contact_id
 ),
@@ -109,7 +110,8 @@ resolved_keys as (
         contacts.is_merged as is_key_merged,
         contacts.merge_state as key_merge_state,
         contacts.end_contact_id as key_end_contact_id,
-        contacts.is_survivor_archived
+        contacts.is_survivor_archived,
+        contacts.is_end_quarantined
     from keyed_donors
     inner join {{ ref('int_crm_plus__contacts_resolved') }} as contacts
         on
@@ -125,6 +127,7 @@ reference_facts as (
         min(donor_references.resolved_contact_id) as reference_contact_id,
         list_sort(list(donor_references.resolved_contact_id)) as reference_contact_ids,
         max(donor_references.changed_at) as references_changed_at,
+        bool_or(donor_references.is_quarantined) as is_reference_quarantined,
         coalesce(bool_or(donor_references.resolved_contact_id = resolved_keys.key_survivor_id), false)
             as key_contact_refers_back,
         min(donor_references.resolved_contact_id) filter (
@@ -213,8 +216,9 @@ links as (
         coalesce(reference_facts.key_contact_refers_back, false) as key_contact_refers_back,
         reference_facts.other_live_reference_contact_id,
         quarantined_donors.donor_id is not null as is_donor_quarantined,
-        key_quarantine.contact_id is not null or end_quarantine.contact_id is not null
-            as is_key_contact_quarantined,
+        -- a contact that was never read is not among those that are resolved
+        coalesce(resolved_keys.is_end_quarantined, key_quarantine.contact_id is not null) as is_key_contact_quarantined,
+        coalesce(reference_facts.is_reference_quarantined, false) as is_reference_quarantined,
         donors_of_hidden_contacts.donor_id is not null as may_be_of_hidden_contact,
         unreadable_contacts.organization is not null
         or unreadable_by_nobody.organization is not null as may_be_unreadable_in_crm_plus,
@@ -239,10 +243,6 @@ links as (
         on
             keyed_donors.organization = key_quarantine.organization
             and keyed_donors.crm_key_contact_id = key_quarantine.contact_id
-    left join quarantined_contacts as end_quarantine
-        on
-            keyed_donors.organization = end_quarantine.organization
-            and resolved_keys.key_end_contact_id = end_quarantine.contact_id
     left join donors_of_hidden_contacts
         on
             keyed_donors.organization = donors_of_hidden_contacts.organization
@@ -292,6 +292,9 @@ select
     links.disputed_contact_ids,
     links.is_donor_quarantined,
     links.is_key_contact_quarantined,
+    links.is_reference_quarantined,
+    links.is_key_contact_quarantined
+    or (links.is_reference_quarantined and not links.key_contact_refers_back) as is_contact_quarantined,
     links.may_be_of_hidden_contact,
     links.may_be_unreadable_in_crm_plus,
     links.crm_id,

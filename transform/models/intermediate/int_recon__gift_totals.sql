@@ -94,6 +94,7 @@ single_totals as (
         base_currency,
         coalesce(resolved_contact_id, contact_id) as crm_contact_id,
         case when resolved_contact_id is not null then [resolved_contact_id] end as resolved_contact_ids,
+        is_contact_quarantined,
         case when not is_reversing then gift_date end as first_gift_date,
         case when not is_reversing then gift_date end as last_gift_date,
         case when starts_with(gift_url, 'http') then gift_url end as crm_url,
@@ -150,6 +151,7 @@ gathered_gifts as (
             arg_min(coalesce(resolved_contact_id, contact_id), gift_id)
         ) as crm_contact_id,
         list_sort(list_distinct(list(resolved_contact_id))) as resolved_contact_ids,
+        bool_or(is_contact_quarantined) as is_contact_quarantined,
         min(gift_date) filter (where not is_reversing) as first_gift_date,
         max(gift_date) filter (where not is_reversing) as last_gift_date,
         min(case when starts_with(gift_url, 'http') then gift_url end) as crm_url,
@@ -197,6 +199,7 @@ joint_totals as (
         case when first_base_currency = last_base_currency then first_base_currency end as base_currency,
         crm_contact_id,
         nullif(resolved_contact_ids, []) as resolved_contact_ids,
+        is_contact_quarantined,
         first_gift_date,
         last_gift_date,
         crm_url,

@@ -100,6 +100,7 @@ donor_facts as (
         links.references_changed_at,
         links.is_donor_quarantined,
         links.is_key_contact_quarantined,
+        links.is_reference_quarantined,
         links.may_be_of_hidden_contact,
         links.may_be_unreadable_in_crm_plus,
         donors.changed_at,
@@ -219,6 +220,15 @@ conditions as (
     from timed_facts
 ),
 
+doubts as (
+    select
+        *,
+        -- where the merges of a contact that refers back end, decides whether it is another one
+        is_reference_quarantined
+        and (is_conflict or not has_crm_key) as is_reference_uncertain
+    from conditions
+),
+
 -- the first that applies wins: the order is that of the contract
 judged as (
     select
@@ -229,6 +239,7 @@ judged as (
             when runs_no_crm_plus then 'not_applicable'
             when is_read_incomplete_or_stale then 'not_assessable'
             when is_counterpart_unreadable then 'not_assessable'
+            when is_reference_uncertain and not is_foreign_key then 'not_assessable'
             when is_key_newer_than_contacts and not is_foreign_key then 'not_assessable'
             when is_reference_newer_than_donor and not is_foreign_key then 'not_assessable'
             when is_expectation_unknown and not is_foreign_key then 'not_assessable'
@@ -247,7 +258,7 @@ judged as (
             when is_not_yet_missing then 'late'
             when age_us is not null then 'missing'
         end as status
-    from conditions
+    from doubts
 ),
 
 compared as (
@@ -331,6 +342,10 @@ select
                     then
                         'No contact was found for ' || explained.key_text
                         || ', and a contact that could not be identified is in quarantine.'
+                when explained.is_reference_uncertain
+                    then
+                        'A contact that refers back to the donor (' || explained.reference_contact_ids
+                        || ') is in quarantine: its present state could not be read.'
                 when explained.is_key_newer_than_contacts
                     then
                         explained.key_text || ' was read after the last complete read of contacts began ('

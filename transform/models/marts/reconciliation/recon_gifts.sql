@@ -154,6 +154,7 @@ gift_facts as (
         donor_links.crm_id as contact_id,
         donor_links.disputed_contact_ids,
         coalesce(donor_links.is_donor_quarantined, false) as is_donor_quarantined,
+        donor_links.is_contact_quarantined as is_donor_contact_quarantined,
         gifts.amount,
         amounts.currency as raise_currency,
         amounts.base_currency as raise_base_currency,
@@ -431,7 +432,7 @@ conditions as (
 ),
 
 -- a difference that may only be that one side was read before the other changed is none yet; neither is one of contacts
--- whose read is too old
+-- whose read is too old, or of which one could not be read
 differences as (
     select
         *,
@@ -448,9 +449,9 @@ differences as (
         coalesce(may_have_unreadable_part_in_crm_plus, false)
         and (is_refund_not_reversed or is_amount_mismatch) as is_missing_part_unreadable,
         is_contact_mismatch
-        and not is_assessable
+        and (not is_assessable or is_donor_contact_quarantined or is_contact_quarantined)
         -- what comes first in the order of the statuses needs no contacts; a reversal or a duplicate differs in amount too
-        and not coalesce(is_refund_not_reversed or is_amount_mismatch, false) as is_contact_read_too_old,
+        and not coalesce(is_refund_not_reversed or is_amount_mismatch, false) as is_contact_uncertain,
         is_refund_not_reversed and not is_key_trusted and has_unexplained_gifts as is_reversal_unknown
     from conditions
 ),
@@ -469,7 +470,7 @@ judged as (
             when is_incomparable then 'not_assessable'
             when is_difference_too_new then 'not_assessable'
             when is_missing_part_unreadable then 'not_assessable'
-            when is_contact_read_too_old then 'not_assessable'
+            when is_contact_uncertain then 'not_assessable'
             when is_expectation_unknown then 'not_assessable'
             when is_key_needed then 'not_assessable'
             when is_reversal_unknown then 'not_assessable'
@@ -593,8 +594,13 @@ select
                         explained.crm_gifts_text || explained.match_text || ' net '
                         || explained.compared_net || explained.currency_text || ' instead of ' || explained.expected_net
                         || ', and a CRM+ gift that may be the rest is in quarantine: it could not be read.'
-                when explained.is_contact_read_too_old
-                    then 'The gift seems to sit on another contact, but: ' || explained.not_assessable_reason
+                when explained.is_contact_uncertain
+                    then
+                        'The gift seems to sit on another contact, but: '
+                        || coalesce(
+                            explained.not_assessable_reason,
+                            'One of the two is in quarantine, so that it is not known where its merges end.'
+                        )
                 when explained.is_expectation_unknown
                     then
                         'It is not known whether the campaign' || coalesce(' "' || explained.campaign || '"', '')

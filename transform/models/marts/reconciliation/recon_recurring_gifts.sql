@@ -103,8 +103,10 @@ schedule_facts as (
         donor_links.crm_id as contact_id,
         donor_links.disputed_contact_ids,
         coalesce(donor_links.is_donor_quarantined, false) as is_donor_quarantined,
+        donor_links.is_contact_quarantined as is_donor_contact_quarantined,
         coalesce(crm_schedules.resolved_contact_id, crm_schedules.contact_id) as crm_contact_id,
         crm_schedules.resolved_contact_id as crm_resolved_contact_id,
+        crm_schedules.is_contact_quarantined as is_crm_contact_quarantined,
         schedules.crm_key,
         schedules.has_crm_key,
         schedules.crm_key_recurring_gift_id,
@@ -311,6 +313,13 @@ doubts as (
                 and (is_state_mismatch or is_amount_mismatch or is_frequency_mismatch or is_contact_mismatch)
             )
         ) as is_difference_too_new,
+        is_contact_mismatch
+        and (is_donor_contact_quarantined or is_crm_contact_quarantined)
+        -- what comes first in the order of the statuses needs no contacts
+        and not coalesce(is_duplicate, false)
+        and not coalesce(is_state_mismatch, false)
+        and not coalesce(is_amount_mismatch, false)
+        and not coalesce(is_frequency_mismatch, false) as is_contact_uncertain,
         -- it may have ended before it could arrive
         not has_match
         and not has_crm_key
@@ -336,6 +345,7 @@ judged as (
             when is_read_incomplete_or_stale then 'not_assessable'
             when is_counterpart_unreadable then 'not_assessable'
             when is_difference_too_new then 'not_assessable'
+            when is_contact_uncertain then 'not_assessable'
             when is_end_unknown then 'not_assessable'
             when is_expectation_unknown then 'not_assessable'
             when is_foreign_key then 'foreign_key'
@@ -405,6 +415,10 @@ select
                         || ' that it need not show yet; Raise schedules were read at '
                         || {{ instant_text('explained.raise_schedule_read_at') }} || ', CRM+ schedules at '
                         || {{ instant_text('explained.crm_schedules_read_at') }} || '.'
+                when explained.is_contact_uncertain
+                    then
+                        'The schedule seems to sit on another contact, but one of the two is in quarantine, so that it is'
+                        || ' not known where its merges end.'
                 when explained.is_end_unknown
                     then
                         'Raise says "' || explained.status_text || '" and not since when: it may have ended before it could'
