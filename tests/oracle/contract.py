@@ -197,15 +197,18 @@ class Oracle:
 
     def may_be_unplaced(self, gift: Row, crm_gifts: list[Row]) -> bool:
         """Whether a CRM+ gift that nobody could place may be the gift or, of a match, the rest: one on its contact."""
-        standing = [g for g in crm_gifts if not self.is_reversing(g)]
-        sat_on = [g["contact_id"] for g in standing + crm_gifts if g.get("contact_id") is not None]
-        contact = self.donor_contact(gift["donor_id"]) or next((self.survivor(c) or c for c in sat_on), None)
+        contact = self.donor_contact(gift["donor_id"]) or self._contact_of_match(crm_gifts)
         return any(
             other.get("contact_id") is None or (self.survivor(other["contact_id"]) or other["contact_id"]) == contact
             for other in self.unplaced_gifts
             # A reversal is the rest of something, never a gift itself.
             if crm_gifts or not self.is_reversing(other)
         )
+
+    def _contact_of_match(self, crm_gifts: list[Row]) -> int | None:
+        standing = [g for g in crm_gifts if not self.is_reversing(g)]
+        sat_on = [g["contact_id"] for g in standing + crm_gifts if g.get("contact_id") is not None]
+        return next((self.survivor(contact) or contact for contact in sat_on), None)
 
     def by_age(self, entity: str, since: datetime) -> str:
         as_of = self.as_of(entity)
@@ -865,6 +868,9 @@ class Oracle:
             return "not_assessable"
         answer["expected_since"] = self.created(gift)
         by_age = self.by_age("gift", self.created(gift))
+        # Missing is what was looked for after it should have arrived.
+        if by_age != "pending" and changed_at(gift, "created_date", "modified_date") > self.read_at["crm_plus", "gifts"]:
+            return "not_assessable"
         if by_age != "pending" and not self.is_key_trusted and (contact is None or self._has_unexplained(contact)):
             return "not_assessable"
         return by_age
@@ -901,7 +907,7 @@ class Oracle:
     def _has_unexplained(self, contact: int | None) -> bool:
         """Where the key is not the key: whether the contact has gifts from Raise that belong to no Raise gift yet."""
         matched = {member for members in self.gift_matches[0].values() for member in members}
-        return not self.is_key_trusted and contact in {
+        return not self.is_key_trusted and contact is not None and contact in {
             self.survivor(gift.get("contact_id"))
             for id, gift in self.crm_gifts.items()
             if from_raise(gift) and id not in matched
@@ -930,7 +936,8 @@ class Oracle:
 
         def difference() -> str | None:
             if group == "reversed" and not near(net, Decimal(0)):
-                return "not_assessable" if self._has_unexplained(expected_contact) else "refund_not_reversed"
+                contact = self._contact_of_match(crm_gifts) if expected_contact is None else expected_contact
+                return "not_assessable" if self._has_unexplained(contact) else "refund_not_reversed"
             if group == "settled" and len(standing) < len(crm_gifts) and near(net, Decimal(0)):
                 return "reversal_without_refund"
             full = [

@@ -180,6 +180,7 @@ gift_facts as (
         unreadable_by_raise_id.raise_id is not null
         or coalesce(not unreadable_by_contact.is_reversing, false)
         or coalesce(not unreadable_by_nobody.is_reversing, false) as may_be_unreadable_in_crm_plus,
+        unreadable_by_raise_id.raise_id is not null as is_named_by_unreadable,
         gift_doubts.raise_gift_id is not null as may_be_unidentified_in_crm_plus,
         coalesce(candidate_counts.candidate_count, 0) as candidate_count,
         unexplained_contacts.contact_id is not null as has_unexplained_gifts,
@@ -229,7 +230,7 @@ gift_facts as (
     left join unexplained_contacts
         on
             gifts.organization = unexplained_contacts.organization
-            and donor_links.crm_id = unexplained_contacts.contact_id
+            and coalesce(donor_links.crm_id, totals.crm_contact_id) = unexplained_contacts.contact_id
 ),
 
 -- orphans whose Raise gift is there, or may be there, and could not be read
@@ -374,6 +375,7 @@ conditions as (
         ) as is_read_incomplete_or_stale,
         is_raise_gift_quarantined
         or coalesce(is_quarantined, false)
+        or (not has_match and coalesce(is_named_by_unreadable, false))
         or (
             not has_match
             and coalesce(may_be_unreadable_in_crm_plus or may_be_unidentified_in_crm_plus, false)
@@ -445,6 +447,12 @@ differences as (
             or is_contact_mismatch
             or is_date_mismatch
         ) as is_difference_too_new,
+        -- approved since, or still as it was: CRM+ was not read after it should have arrived
+        not has_match
+        and status_group = 'settled'
+        and coalesce(is_expected, true)
+        and not is_in_time
+        and raise_changed_at > crm_gifts_read_at as is_absence_too_new,
         -- what is missing in the match, a reversal or a part, may be what nobody could read
         coalesce(may_have_unreadable_part_in_crm_plus, false)
         and (is_refund_not_reversed or is_amount_mismatch) as is_missing_part_unreadable,
@@ -468,7 +476,7 @@ judged as (
             when is_counterpart_unreadable then 'not_assessable'
             when is_status_unknown then 'not_assessable'
             when is_incomparable then 'not_assessable'
-            when is_difference_too_new then 'not_assessable'
+            when is_difference_too_new or is_absence_too_new then 'not_assessable'
             when is_missing_part_unreadable then 'not_assessable'
             when is_contact_uncertain then 'not_assessable'
             when is_expectation_unknown then 'not_assessable'
@@ -589,6 +597,10 @@ select
                         || ' that it need not show yet; Raise gifts were read at '
                         || {{ instant_text('explained.raise_gift_read_at') }} || ', CRM+ gifts at '
                         || {{ instant_text('explained.crm_gifts_read_at') }} || '.'
+                when explained.is_absence_too_new
+                    then
+                        'No CRM+ gift was found, but Raise changed the gift after CRM+ was last read, at '
+                        || {{ instant_text('explained.crm_gifts_read_at') }} || '.'
                 when explained.is_missing_part_unreadable
                     then
                         explained.crm_gifts_text || explained.match_text || ' net '
@@ -607,8 +619,8 @@ select
                         || ' of the gift was syncing.'
                 when explained.has_unexplained_gifts
                     then
-                        explained.key_note || ' Contact ' || explained.contact_id
-                        || ' has CRM+ gifts from Raise that belong to no Raise gift yet; '
+                        explained.key_note || ' Contact '
+                        || coalesce(explained.contact_id, explained.crm_contact_id) || ' has CRM+ gifts from Raise that belong to no Raise gift yet; '
                         || 'one of them may be this one or its reversal.'
                 else explained.key_note || explained.search_text
             end
