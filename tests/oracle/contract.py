@@ -869,7 +869,8 @@ class Oracle:
         answer["expected_since"] = self.created(gift)
         by_age = self.by_age("gift", self.created(gift))
         # Missing is what was looked for after it should have arrived.
-        if by_age != "pending" and changed_at(gift, "created_date", "modified_date") > self.read_at["crm_plus", "gifts"]:
+        changed = changed_at(gift, "created_date", "modified_date")
+        if by_age != "pending" and changed > self.read_at["crm_plus", "gifts"]:
             return "not_assessable"
         if by_age != "pending" and not self.is_key_trusted and (contact is None or self._has_unexplained(contact)):
             return "not_assessable"
@@ -907,11 +908,16 @@ class Oracle:
     def _has_unexplained(self, contact: int | None) -> bool:
         """Where the key is not the key: whether the contact has gifts from Raise that belong to no Raise gift yet."""
         matched = {member for members in self.gift_matches[0].values() for member in members}
-        return not self.is_key_trusted and contact is not None and contact in {
-            self.survivor(gift.get("contact_id"))
-            for id, gift in self.crm_gifts.items()
-            if from_raise(gift) and id not in matched
-        }
+        return (
+            not self.is_key_trusted
+            and contact is not None
+            and contact
+            in {
+                self.survivor(gift.get("contact_id"))
+                for id, gift in self.crm_gifts.items()
+                if from_raise(gift) and id not in matched
+            }
+        )
 
     def _compare(
         self,

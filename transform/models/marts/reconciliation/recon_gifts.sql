@@ -620,7 +620,8 @@ select
                 when explained.has_unexplained_gifts
                     then
                         explained.key_note || ' Contact '
-                        || coalesce(explained.contact_id, explained.crm_contact_id) || ' has CRM+ gifts from Raise that belong to no Raise gift yet; '
+                        || coalesce(explained.contact_id, explained.crm_contact_id)
+                        || ' has CRM+ gifts from Raise that belong to no Raise gift yet; '
                         || 'one of them may be this one or its reversal.'
                 else explained.key_note || explained.search_text
             end
