@@ -649,7 +649,9 @@ class Oracle:
         evidence: dict[int, str] = {}
         left = []
         for root, members in self.families.items():
-            told = [self._own_raise_gift(root), *sorted(filter(None, map(self._own_raise_gift, members)))]
+            # A pair that no Raise gift has makes an orphan; only a decision makes something else of it.
+            says = self._own_raise_gift if self.usable_pair(self.crm_gifts[root]) is None else self._decision
+            told = [self._own_raise_gift(root), *sorted(filter(None, map(says, members)))]
             target = next((gift for gift in told if gift is not None), None)
             for member in members:
                 decided = self._decision(member)
@@ -1091,7 +1093,7 @@ class Oracle:
                     if newer or key in unreadable or self.may_be_unreadable("recurring_gifts")
                     else "dangling"
                 )
-            if crm_id in unreadable:
+            if crm_id is not None and crm_id in unreadable:
                 return "not_assessable"
             if key is not None and self.is_live(schedule):
                 sharing = [

@@ -132,6 +132,7 @@ reversals as (
         crm_gifts.organization,
         crm_gifts.gift_id,
         crm_gifts.own_raise_gift_id,
+        crm_gifts.own_evidence,
         coalesce(paired_originals.root_gift_id, originals.root_gift_id) as root_gift_id
     from originals
     inner join crm_gifts
@@ -144,15 +145,22 @@ reversals as (
             and originals.root_gift_id = paired_originals.gift_id
 ),
 
--- what a reversal says of the gift that it names, where that gift says nothing itself
+-- what a reversal says of the gift that it names, where that gift says nothing itself: one whose pair no Raise gift has is
+-- an orphan, unless it was decided otherwise
 told_by_reversals as (
     select
-        organization,
-        root_gift_id,
-        min(own_raise_gift_id) as raise_gift_id
+        reversals.organization,
+        reversals.root_gift_id,
+        min(reversals.own_raise_gift_id) as raise_gift_id
     from reversals
-    where own_raise_gift_id is not null
-    group by organization, root_gift_id
+    inner join crm_gifts as roots
+        on
+            reversals.organization = roots.organization
+            and reversals.root_gift_id = roots.gift_id
+    where
+        reversals.own_raise_gift_id is not null
+        and (not roots.is_claim or reversals.own_evidence = 'override')
+    group by reversals.organization, reversals.root_gift_id
 ),
 
 families as (
@@ -185,13 +193,14 @@ select
     case
         when families.own_evidence = 'override' then families.own_raise_gift_id
         when families.names_its_original
-            then coalesce(roots.own_raise_gift_id, told_by_reversals.raise_gift_id, families.own_raise_gift_id)
+            then coalesce(roots.own_raise_gift_id, told_by_reversals.raise_gift_id)
         else coalesce(families.own_raise_gift_id, told_by_reversals.raise_gift_id)
     end as raise_gift_id,
     case
         when families.own_evidence = 'override' then 'override'
         when families.names_its_original and roots.own_evidence is not null then roots.own_evidence
-        when coalesce(families.own_raise_gift_id, told_by_reversals.raise_gift_id) is not null then 'transaction'
+        when told_by_reversals.raise_gift_id is not null then 'transaction'
+        when families.own_raise_gift_id is not null and not families.names_its_original then 'transaction'
     end as evidence
 from families
 left join crm_gifts as roots
