@@ -281,9 +281,11 @@ class ReadClient:
         self._has_answered = True
         # Instants that the API tells are of its own clock, which may be another than ours.
         ours = self._clock.time()
-        theirs = _told_at(response) or ours
+        told_at = _told_at(response)
+        theirs = ours if told_at is None else told_at
+        if told_at is not None:
+            self._skew = timedelta(seconds=theirs - ours)
         self._budget = _budget(response, ours - theirs) or self._budget
-        self._skew = _skew(response) or self._skew
         if response.status_code == 429:
             told = _wait_asked_for(response, theirs)
             seconds = max(told, _SHORTEST_WAIT) if told and told > 0 else self._wait_without_word
@@ -370,11 +372,6 @@ def _budget(response: httpx.Response, ahead: float) -> Budget | None:
         )
     except (KeyError, ValueError):
         return None
-
-
-def _skew(response: httpx.Response) -> timedelta | None:
-    told = _told_at(response)
-    return None if told is None else datetime.fromtimestamp(told, UTC) - datetime.now(UTC)
 
 
 def _wait_asked_for(response: httpx.Response, now: float) -> float | None:

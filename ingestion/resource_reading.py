@@ -354,7 +354,8 @@ class ResourceReading:
                 break
         self._count_what_gave_nothing()
         self.progress = replace(self.progress, swept_at=began, sweep_started_at=None)
-        self._swept_since = _ALWAYS if self.outcome.mode == Mode.FULL else NEVER
+        if self.outcome.mode == Mode.FULL:
+            self._swept_since = _ALWAYS
         self.outcome.is_complete = True
 
     def _comes_newest_first(self, page: Page) -> bool:

@@ -447,7 +447,7 @@ differences as (
             or is_contact_mismatch
             or is_date_mismatch
         ) as is_difference_too_new,
-        -- approved since, or still as it was: CRM+ was not read after it should have arrived
+        -- it may have been approved only then: CRM+ was not read after it should have arrived
         not has_match
         and status_group = 'settled'
         and coalesce(is_expected, true)
