@@ -5,7 +5,7 @@ Each error's text is one line that says what is wrong and what to do. It never h
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 
@@ -156,5 +156,5 @@ class BudgetSpent(SourceError):
         self.resumes_at = resumes_at
         super().__init__(
             f"{product} has {remaining} of {limit} requests left, the reserve of other integrations (CRM_PLUS_RESERVE):"
-            f" what was read is kept, and a run after {resumes_at:%H:%M} UTC goes on there."
+            f" what was read is kept, and a run from {resumes_at + timedelta(minutes=1):%H:%M} UTC on goes on there."
         )

@@ -241,11 +241,11 @@ def test_a_clock_that_is_another_than_the_apis_keeps_the_reserve(ahead: timedelt
 
 def test_a_reset_in_milliseconds_keeps_the_reserve_until_then(httpserver: HTTPServer) -> None:
     api = client(httpserver.url_for("/raise"), reserve=0.5)
-    resets_at = datetime.now(UTC) + timedelta(hours=1)
+    resets_at = (datetime.now(UTC) + timedelta(hours=1)).replace(second=30)
     told = {"X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "1"}
     answers(httpserver, Response("{}", headers={**told, "X-RateLimit-Reset": f"{resets_at.timestamp() * 1000:.0f}"}))
     api.get("/api/Gift/list")
-    with pytest.raises(BudgetSpent, match=f"{resets_at:%H:%M}"):
+    with pytest.raises(BudgetSpent, match=f"from {resets_at + timedelta(minutes=1):%H:%M} UTC"):
         api.get("/api/Gift/list")
 
 
