@@ -216,9 +216,9 @@ class Oracle:
         age = as_of - since
         return "pending" if age < LATE_AFTER else "late" if age < MISSING_AFTER else "missing"
 
-    def is_newer_than_crm_plus(self, row: Row, raise_side: str, crm_plus_side: str) -> bool:
+    def is_newer_than_crm_plus(self, row: Row, raise_side: str, *crm_plus_sides: str) -> bool:
         """Whether Raise changed the record after CRM+ was read, or a day before where only Raise was read since."""
-        ours, theirs = self.read_at["raise", raise_side], self.read_at["crm_plus", crm_plus_side]
+        ours, theirs = self.read_at["raise", raise_side], min(self.read_at["crm_plus", side] for side in crm_plus_sides)
         since = theirs - LATE_AFTER if ours > theirs else theirs
         return changed_at(row, "created_date", "modified_date") > since
 
@@ -413,12 +413,10 @@ class Oracle:
         )
 
     def is_end_unknown(self, contact: int | None) -> bool:
-        """Whether a contact, or the last one of its merges, is there and could not be read."""
+        """Whether a contact is there, and it or another one of its merges could not be read."""
         if contact is None or contact not in self.contacts:
             return False
-        chain = self.chain(contact)
-        last = {chain[-1]} if chain[-1] not in chain[:-1] else set()
-        return bool(({contact} | last) & self.quarantined("crm_plus", "contacts"))
+        return bool(set(self.chain(contact)) & self.quarantined("crm_plus", "contacts"))
 
     def has_unknown_reference(self, donor: int) -> bool:
         """Whether a contact that refers back to the donor could not be read."""
@@ -437,6 +435,14 @@ class Oracle:
         if self.is_end_unknown(key):
             return True
         return self.survivor(key) not in self.referring(donor) and self.has_unknown_reference(donor)
+
+    def may_have_moved(self, donor: int, crm_rows: list[Row], resource: str) -> bool:
+        """Whether a donor and what sits on a contact in CRM+ were read before one of them changed."""
+        moved_at = max(changed_at(row, "create_date_time_utc", "modified_date_time_utc") for row in crm_rows)
+        return (
+            self.is_newer_than_crm_plus(self.raise_donors[donor], "donors", "contacts", resource)
+            or moved_at > self.read_at["raise", "donors"]
+        )
 
     def donor_contact(self, donor: int | None) -> int | None:
         """The contact of a donor in the end: by its key, else by the one back-reference."""
@@ -510,17 +516,15 @@ class Oracle:
                     return "not_assessable"
                 if contact is None and None in unreadable:
                     return "not_assessable"
-                if (
-                    key not in self.contacts
-                    and changed_at(donor, "created_date", "modified_date") > self.read_at["crm_plus", "contacts"]
-                ):
+                is_newer = self.is_newer_than_crm_plus(donor, "donors", "contacts")
+                if key not in self.contacts and is_newer:
                     return "not_assessable"
                 if contact is not None:
                     others = [
                         c for c in referring if c != contact and self.survivor(c) == c and not self.is_archived(c)
                     ]
                     if contact not in referring and others:
-                        return "not_assessable" if self.has_unknown_reference(id) else "conflict"
+                        return "not_assessable" if is_newer or self.has_unknown_reference(id) else "conflict"
                     if self.is_archived(contact):
                         return "archived"
                     return "merged" if contact != key else "linked"
@@ -544,7 +548,10 @@ class Oracle:
                 return "not_assessable"
             since = max(self.created(donor), min(self.created(row) for row in expected))
             answer["expected_since"] = since
-            return self.by_age("donor", since)
+            by_age = self.by_age("donor", since)
+            changed = min(changed_at(row, "created_date", "modified_date") for row in expected)
+            is_too_new = by_age != "pending" and changed > self.read_at["crm_plus", "contacts"]
+            return "not_assessable" if is_too_new else by_age
 
         answer["status"] = status()
         return answer
@@ -974,6 +981,7 @@ class Oracle:
             uncertain_contacts = found == "contact_mismatch" and (
                 not self.is_assessable("gift")
                 or self.may_sit_on_one_contact(gift["donor_id"], [g.get("contact_id") for g in crm_gifts])
+                or self.may_have_moved(gift["donor_id"], crm_gifts, "gifts")
             )
             # What was reversed to nothing, or booked twice, is not right in its amount either, unless costs explain it.
             is_amount_wrong = found in ("reversal_without_refund", "duplicate") and not any(
@@ -1149,8 +1157,9 @@ class Oracle:
 
         found = difference()
         if found is not None:
-            uncertain_contacts = found == "contact_mismatch" and self.may_sit_on_one_contact(
-                schedule["donor_id"], [other.get("contact_id")]
+            uncertain_contacts = found == "contact_mismatch" and (
+                self.may_sit_on_one_contact(schedule["donor_id"], [other.get("contact_id")])
+                or self.may_have_moved(schedule["donor_id"], [other], "recurring_gifts")
             )
             return "not_assessable" if changed_since or uncertain_contacts else found
         return "linked" if key is not None else "linked_by_reference"

@@ -29,6 +29,19 @@
 {%- endmacro %}
 
 
+{#- Why it is not known on which contact a record should sit, after "but". -#}
+{% macro contact_doubt_text(is_crm_contact_quarantined) -%}
+    case
+        when coalesce(explained.is_donor_contact_quarantined or {{ is_crm_contact_quarantined }}, false)
+            then 'one of the two is in quarantine, so that it is not known where its merges end.'
+        else
+            'the donor and its match were not read after both had changed: Raise donors were read at '
+            || {{ instant_text('explained.donor_read_at') }} || ', CRM+ at '
+            || {{ instant_text('explained.crm_contact_read_at') }} || '.'
+    end
+{%- endmacro %}
+
+
 {#- The ages of a record that should be in CRM+ and is not, by `age_us`: pending, late, and missing from there on. -#}
 {% macro is_in_time() -%}
     age_us < {{ var('late_after_hours') }} * 3600000000

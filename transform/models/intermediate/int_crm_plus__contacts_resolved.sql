@@ -9,13 +9,26 @@ with recursive contacts as (
     from {{ ref('stg_crm_plus__contacts') }}
 ),
 
+quarantined_contacts as (
+    select distinct
+        organization,
+        record_key as contact_id
+    from {{ ref('int_recon__open_quarantine') }}
+    where source = 'crm_plus' and resource = 'contacts' and record_key is not null
+),
+
 contact_merges as (
     select
-        organization,
-        contact_id,
-        merged_into_contact_id
+        contacts.organization,
+        contacts.contact_id,
+        contacts.merged_into_contact_id,
+        quarantined_contacts.contact_id is not null as is_quarantined
     from contacts
-    where merged_into_contact_id is not null
+    left join quarantined_contacts
+        on
+            contacts.organization = quarantined_contacts.organization
+            and contacts.contact_id = quarantined_contacts.contact_id
+    where contacts.merged_into_contact_id is not null
 ),
 
 merge_counts as (
@@ -30,6 +43,7 @@ jumps as (
         organization,
         contact_id,
         merged_into_contact_id as reached_contact_id,
+        is_quarantined as is_passed_quarantined,
         1 as jump_length
     from contact_merges
     union all
@@ -37,6 +51,7 @@ jumps as (
         jumps.organization,
         jumps.contact_id,
         coalesce(onward_jumps.reached_contact_id, jumps.reached_contact_id) as reached_contact_id,
+        jumps.is_passed_quarantined or coalesce(onward_jumps.is_passed_quarantined, false) as is_passed_quarantined,
         jumps.jump_length * 2 as jump_length
     from jumps
     left join jumps as onward_jumps
@@ -51,9 +66,10 @@ chain_ends as (
     select
         jumps.organization,
         jumps.contact_id,
-        jumps.reached_contact_id as end_contact_id
+        case when contact_merges.contact_id is null then jumps.reached_contact_id end as end_contact_id,
+        jumps.is_passed_quarantined
     from jumps
-    anti join contact_merges
+    left join contact_merges
         on
             jumps.organization = contact_merges.organization
             and jumps.reached_contact_id = contact_merges.contact_id
@@ -70,20 +86,13 @@ ended as (
         case
             when contacts.merged_into_contact_id is null then contacts.contact_id
             else chain_ends.end_contact_id
-        end as end_contact_id
+        end as end_contact_id,
+        coalesce(chain_ends.is_passed_quarantined, false) as is_passed_quarantined
     from contacts
     left join chain_ends
         on
             contacts.organization = chain_ends.organization
             and contacts.contact_id = chain_ends.contact_id
-),
-
-quarantined_contacts as (
-    select distinct
-        organization,
-        record_key as contact_id
-    from {{ ref('int_recon__open_quarantine') }}
-    where source = 'crm_plus' and resource = 'contacts' and record_key is not null
 )
 
 select
@@ -104,16 +113,12 @@ select
     ended.is_archived,
     ended.is_deleted,
     not ended.is_merged and not ended.is_archived and not ended.is_deleted as is_live,
-    own_quarantine.contact_id is not null or end_quarantine.contact_id is not null as is_end_quarantined
+    ended.is_passed_quarantined or end_quarantine.contact_id is not null as is_end_unknown
 from ended
 left join contacts as survivors
     on
         ended.organization = survivors.organization
         and ended.end_contact_id = survivors.contact_id
-left join quarantined_contacts as own_quarantine
-    on
-        ended.organization = own_quarantine.organization
-        and ended.contact_id = own_quarantine.contact_id
 left join quarantined_contacts as end_quarantine
     on
         ended.organization = end_quarantine.organization

@@ -131,7 +131,7 @@ select
     keyed_gifts.reversed_gift_id,
     keyed_gifts.contact_id,
     contacts.survivor_contact_id as resolved_contact_id,
-    coalesce(contacts.is_end_quarantined, false) as is_contact_quarantined,
+    coalesce(contacts.is_end_unknown, false) as is_contact_quarantined,
     keyed_gifts.is_from_raise,
     keyed_gifts.pair_key,
     keyed_gifts.pair_key_without_part,

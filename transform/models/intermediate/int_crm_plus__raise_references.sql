@@ -30,7 +30,7 @@ select
     coalesce(contacts.survivor_contact_id, contacts.contact_id) as resolved_contact_id,
     contacts.is_live as is_carrier_live,
     contacts.survivor_contact_id is not null and not contacts.is_survivor_archived as is_resolved_live,
-    contacts.is_end_quarantined
+    contacts.is_end_unknown
 from raise_references
 inner join {{ ref('int_crm_plus__contacts_resolved') }} as contacts
     on

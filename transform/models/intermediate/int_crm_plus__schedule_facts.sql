@@ -39,7 +39,7 @@ select
     schedules.recurring_gift_id,
     schedules.contact_id,
     contacts.survivor_contact_id as resolved_contact_id,
-    coalesce(contacts.is_end_quarantined, false) as is_contact_quarantined,
+    coalesce(contacts.is_end_unknown, false) as is_contact_quarantined,
     schedules.is_from_raise,
     case when schedules.is_from_raise then {{ transaction_raise_id('schedules.transaction_id') }} end as pair_raise_id,
     schedules.status,

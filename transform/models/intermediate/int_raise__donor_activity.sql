@@ -8,6 +8,7 @@ with activities as (
         record_id,
         amount,
         created_at,
+        changed_at,
         campaign_name,
         is_expected,
         campaign_evidence
@@ -41,6 +42,7 @@ totals as (
         cast(coalesce(sum(amount) filter (where entity = 'gift'), 0) as decimal(18, 2)) as gift_amount,
         count(*) filter (where entity = 'recurring_gift') as schedule_count,
         count(*) filter (where is_expected) as expected_count,
+        min(changed_at) filter (where is_expected) as expected_changed_since,
         count(*) filter (where is_expected is null) as unknown_count,
         count(*) filter (where campaign_evidence = 'assumed') as assumed_count,
         min(campaign_name) filter (where is_expected is null) as unknown_campaign,
@@ -56,6 +58,7 @@ select
     totals.gift_amount,
     totals.schedule_count,
     totals.expected_count,
+    totals.expected_changed_since,
     totals.unknown_count,
     totals.assumed_count,
     first_expected.created_at as first_expected_at,

@@ -9,8 +9,18 @@ with donors as (
         is_test_mode,
         is_gdpr_deleted,
         is_deleted,
-        is_archived
+        is_archived,
+        coalesce(greatest(created_at, modified_at), extracted_at) as changed_at
     from {{ ref('stg_raise__donors') }}
+),
+
+unread_donors as (
+    select
+        organization,
+        record_key as donor_id,
+        read_at
+    from {{ ref('int_recon__unread_rows') }}
+    where source = 'raise' and resource = 'donors'
 ),
 
 -- usually a map from the type of integration to its link; a list of links is read as well
@@ -76,6 +86,8 @@ keyed_donors as (
         donors.is_gdpr_deleted,
         donors.is_deleted,
         donors.is_archived,
+        donors.changed_at,
+        unread_donors.read_at as unread_since,
         link_targets.crm_url,
         link_targets.integration_types,
         coalesce(link_targets.is_linked_elsewhere, false) as is_linked_elsewhere,
@@ -88,6 +100,10 @@ keyed_donors as (
         on
             donors.organization = link_targets.organization
             and donors.donor_id = link_targets.donor_id
+    left join unread_donors
+        on
+            donors.organization = unread_donors.organization
+            and donors.donor_id = unread_donors.donor_id
 ),
 
 donor_references as (
@@ -97,7 +113,7 @@ donor_references as (
         resolved_contact_id,
         bool_or(is_resolved_live) as is_live,
         max(changed_at) as changed_at,
-        bool_or(is_end_quarantined) as is_quarantined
+        bool_or(is_end_unknown) as is_quarantined
     from {{ ref('int_crm_plus__raise_references') }}
     group by organization, donor_id, resolved_contact_id
 ),
@@ -111,7 +127,7 @@ resolved_keys as (
         contacts.merge_state as key_merge_state,
         contacts.end_contact_id as key_end_contact_id,
         contacts.is_survivor_archived,
-        contacts.is_end_quarantined
+        contacts.is_end_unknown
     from keyed_donors
     inner join {{ ref('int_crm_plus__contacts_resolved') }} as contacts
         on
@@ -217,7 +233,7 @@ links as (
         reference_facts.other_live_reference_contact_id,
         quarantined_donors.donor_id is not null as is_donor_quarantined,
         -- a contact that was never read is not among those that are resolved
-        coalesce(resolved_keys.is_end_quarantined, key_quarantine.contact_id is not null) as is_key_contact_quarantined,
+        coalesce(resolved_keys.is_end_unknown, key_quarantine.contact_id is not null) as is_key_contact_quarantined,
         coalesce(reference_facts.is_reference_quarantined, false) as is_reference_quarantined,
         donors_of_hidden_contacts.donor_id is not null as may_be_of_hidden_contact,
         unreadable_contacts.organization is not null
@@ -273,6 +289,8 @@ live_donor_counts as (
 select
     links.organization,
     links.donor_id,
+    links.changed_at,
+    links.unread_since,
     links.has_crm_key,
     links.crm_key_contact_id,
     links.crm_url,

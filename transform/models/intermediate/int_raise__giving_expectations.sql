@@ -8,6 +8,7 @@ with giving_records as (
         amount,
         created_at,
         is_created_at_known,
+        changed_at,
         is_activity,
         campaign_lookup_key
     from {{ ref('int_raise__giving_records') }}
@@ -94,6 +95,7 @@ select
     giving_records.amount,
     giving_records.created_at,
     giving_records.is_created_at_known,
+    giving_records.changed_at,
     giving_records.is_activity,
     campaign_verdicts.campaign_id,
     campaign_verdicts.campaign_name,

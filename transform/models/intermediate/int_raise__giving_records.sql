@@ -9,6 +9,7 @@ select
     amount,
     coalesce(created_at, first_extracted_at) as created_at,
     created_at is not null as is_created_at_known,
+    coalesce(greatest(created_at, modified_at), extracted_at) as changed_at,
     status_group in ('settled', 'reversed')
     and not is_deleted
     and (not is_test_mode or {{ var('include_test_mode') }}) as is_activity,
@@ -30,6 +31,7 @@ select
     amount,
     coalesce(created_at, first_extracted_at) as created_at,
     created_at is not null as is_created_at_known,
+    coalesce(greatest(created_at, modified_at), extracted_at) as changed_at,
     not is_deleted and (not is_test_mode or {{ var('include_test_mode') }}) as is_activity,
     {{ campaign_lookup_key(['campaign_id', 'segment_id', 'segment_code', 'segment_name', "''", 'campaign_name']) }}
         as campaign_lookup_key,

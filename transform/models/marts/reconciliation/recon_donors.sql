@@ -4,6 +4,7 @@ with assessability as (
         organization,
         is_crm_plus_connected,
         as_of,
+        donors_read_at,
         contacts_read_at,
         is_assessable,
         not_assessable_reason
@@ -34,19 +35,8 @@ donors as (
         is_gdpr_deleted,
         is_deleted,
         deleted_at,
-        coalesce(created_at, first_extracted_at) as created_at,
-        greatest(created_at, modified_at) as changed_at,
-        extracted_at
+        coalesce(created_at, first_extracted_at) as created_at
     from {{ ref('stg_raise__donors') }}
-),
-
-unread_donors as (
-    select
-        organization,
-        record_key as donor_id,
-        read_at
-    from {{ ref('int_recon__unread_rows') }}
-    where source = 'raise' and resource = 'donors'
 ),
 
 identities as (
@@ -103,8 +93,8 @@ donor_facts as (
         links.is_reference_quarantined,
         links.may_be_of_hidden_contact,
         links.may_be_unreadable_in_crm_plus,
-        donors.changed_at,
-        donors.extracted_at,
+        links.changed_at,
+        links.unread_since,
         coalesce(activity.gift_count, 0) as gift_count,
         coalesce(activity.gift_amount, 0) as gift_amount,
         coalesce(activity.schedule_count, 0) as schedule_count,
@@ -114,6 +104,7 @@ donor_facts as (
         activity.first_expected_entity,
         activity.first_expected_id,
         activity.first_expected_at,
+        activity.expected_changed_since,
         activity.first_expected_evidence,
         activity.first_expected_campaign,
         activity.unknown_campaign,
@@ -165,14 +156,10 @@ timed_facts as (
         assessability.is_crm_plus_connected,
         coalesce(assessability.is_assessable, false) as is_assessable,
         assessability.not_assessable_reason,
-        unread_donors.read_at as unread_since,
-        {{ age_us('unread_donors.read_at') }} as age_us
+        coalesce(facts.unread_since, assessability.donors_read_at) as donor_read_at,
+        {{ age_us('facts.unread_since') }} as age_us
     from facts
     left join assessability on facts.organization = assessability.organization
-    left join unread_donors
-        on
-            facts.organization = unread_donors.organization
-            and facts.raise_id = unread_donors.donor_id
 ),
 
 -- what each rule of the contract asks, under the name it has there
@@ -194,13 +181,11 @@ conditions as (
             and expected_count > 0
         )
             as is_counterpart_unreadable,
-        -- the key is newer than what was read of the contacts: not finding its contact says nothing yet
-        crm_key_contact_id is not null
-        and key_merge_state is null
-        and {{ is_newer_than_crm_plus('coalesce(changed_at, extracted_at)', 'extracted_at', 'contacts_read_at') }}
-            as is_key_newer_than_contacts,
-        -- the donor was last read before the contact named it: its key may have come since
-        not has_crm_key and references_changed_at > unread_since as is_reference_newer_than_donor,
+        {{ is_newer_than_crm_plus('changed_at', 'donor_read_at', 'contacts_read_at') }} as is_newer_than_contacts,
+        -- the donor was last read before a contact named it: its key may have come since
+        coalesce(references_changed_at > unread_since, false) as is_reference_newer_than_donor,
+        -- all that is expected of it was approved, or changed, only after CRM+ was last read
+        coalesce(expected_changed_since > contacts_read_at, false) as is_activity_newer_than_contacts,
         is_key_unusable or is_linked_elsewhere as is_foreign_key,
         key_survivor_id is not null
         and not key_contact_refers_back
@@ -225,7 +210,16 @@ doubts as (
         *,
         -- where the merges of a contact that refers back end, decides whether it is another one
         is_reference_quarantined
-        and (is_conflict or not has_crm_key) as is_reference_uncertain
+        and (is_conflict or not has_crm_key) as is_reference_uncertain,
+        -- not finding the contact of a new key, or finding it without a reference, says nothing yet
+        is_newer_than_contacts
+        and (is_conflict or (is_dangling and key_merge_state is null)) as is_key_newer_than_contacts,
+        is_reference_newer_than_donor
+        and (is_conflict or not has_crm_key) as is_key_unread,
+        not has_crm_key
+        and reference_contact_count = 0
+        and not is_in_time
+        and is_activity_newer_than_contacts as is_absence_too_new
     from conditions
 ),
 
@@ -241,7 +235,8 @@ judged as (
             when is_counterpart_unreadable then 'not_assessable'
             when is_reference_uncertain and not is_foreign_key then 'not_assessable'
             when is_key_newer_than_contacts and not is_foreign_key then 'not_assessable'
-            when is_reference_newer_than_donor and not is_foreign_key then 'not_assessable'
+            when is_key_unread and not is_foreign_key then 'not_assessable'
+            when is_absence_too_new and not is_foreign_key then 'not_assessable'
             when is_expectation_unknown and not is_foreign_key then 'not_assessable'
             when is_foreign_key then 'foreign_key'
             when is_conflict then 'conflict'
@@ -348,12 +343,18 @@ select
                         || ') is in quarantine: its present state could not be read.'
                 when explained.is_key_newer_than_contacts
                     then
-                        explained.key_text || ' was read after the last complete read of contacts began ('
-                        || {{ instant_text('explained.contacts_read_at') }} || '); its contact may be newer than that.'
-                when explained.is_reference_newer_than_donor
+                        'The donor changed after the last complete read of contacts began ('
+                        || {{ instant_text('explained.contacts_read_at') }} || '), or so shortly before that CRM+ need not'
+                        || ' show it yet; the contact of ' || explained.key_text || ' may be newer than that.'
+                when explained.is_key_unread
                     then
                         'The contact that names the donor changed after the donor was last read ('
                         || {{ instant_text('explained.unread_since') }} || '); its crmKey may have come since.'
+                when explained.is_absence_too_new
+                    then
+                        'crmKey is empty and no contact refers back to this donor, but what is expected of it changed in'
+                        || ' Raise after the last complete read of contacts began ('
+                        || {{ instant_text('explained.contacts_read_at') }} || ').'
                 else
                     'It is not known whether the campaign'
                     || coalesce(' "' || explained.unknown_campaign || '"', '')

@@ -5,6 +5,7 @@ with assessability as (
         organization,
         is_crm_plus_connected,
         as_of,
+        donors_read_at,
         contacts_read_at,
         raise_read_at_of_entity as raise_gifts_read_at,
         crm_plus_read_at_of_entity as crm_gifts_read_at,
@@ -153,6 +154,8 @@ gift_facts as (
         gifts.donor_id,
         donor_links.crm_id as contact_id,
         donor_links.disputed_contact_ids,
+        donor_links.changed_at as donor_changed_at,
+        donor_links.unread_since as donor_unread_since,
         coalesce(donor_links.is_donor_quarantined, false) as is_donor_quarantined,
         donor_links.is_contact_quarantined as is_donor_contact_quarantined,
         gifts.amount,
@@ -290,6 +293,8 @@ timed_facts as (
         assessability.contacts_read_at,
         coalesce(unread_gifts.read_at, assessability.raise_gifts_read_at) as raise_gift_read_at,
         assessability.crm_gifts_read_at,
+        coalesce(facts.donor_unread_since, assessability.donors_read_at) as donor_read_at,
+        least(assessability.contacts_read_at, assessability.crm_gifts_read_at) as crm_contact_read_at,
         assessability.is_crm_plus_connected,
         coalesce(assessability.is_assessable, false) as is_assessable,
         coalesce(assessability.is_assessable_without_contacts, false) as is_assessable_without_contacts,
@@ -428,6 +433,8 @@ conditions as (
         or changed_at > raise_gift_read_at
         -- of several CRM+ gifts, one may be gone since another came
         or (gift_count + reversal_count > 1 and changed_at > unread_since) as is_changed_after_other_read,
+        {{ is_newer_than_crm_plus('donor_changed_at', 'donor_read_at', 'crm_contact_read_at') }}
+        or changed_at > donor_read_at as is_donor_changed_after_other_read,
         {{ is_in_time() }} as is_in_time,
         {{ is_not_yet_missing() }} as is_not_yet_missing
     from expected_facts
@@ -457,7 +464,12 @@ differences as (
         coalesce(may_have_unreadable_part_in_crm_plus, false)
         and (is_refund_not_reversed or is_amount_mismatch) as is_missing_part_unreadable,
         is_contact_mismatch
-        and (not is_assessable or is_donor_contact_quarantined or is_contact_quarantined)
+        and (
+            not is_assessable
+            or is_donor_contact_quarantined
+            or is_contact_quarantined
+            or is_donor_changed_after_other_read
+        )
         -- what comes first in the order of the statuses needs no contacts; a reversal or a duplicate differs in amount too
         and not coalesce(is_refund_not_reversed or is_amount_mismatch, false) as is_contact_uncertain,
         is_refund_not_reversed and not is_key_trusted and has_unexplained_gifts as is_reversal_unknown
@@ -608,10 +620,10 @@ select
                         || ', and a CRM+ gift that may be the rest is in quarantine: it could not be read.'
                 when explained.is_contact_uncertain
                     then
-                        'The gift seems to sit on another contact, but: '
+                        'The gift seems to sit on another contact, but '
                         || coalesce(
-                            explained.not_assessable_reason,
-                            'One of the two is in quarantine, so that it is not known where its merges end.'
+                            'not all that decides was read: ' || explained.not_assessable_reason,
+                            {{ contact_doubt_text('explained.is_contact_quarantined') }}
                         )
                 when explained.is_expectation_unknown
                     then

@@ -5,6 +5,8 @@ with assessability as (
         organization,
         is_crm_plus_connected,
         as_of,
+        donors_read_at,
+        contacts_read_at,
         raise_read_at_of_entity as raise_schedules_read_at,
         crm_plus_read_at_of_entity as crm_schedules_read_at,
         is_assessable,
@@ -102,6 +104,8 @@ schedule_facts as (
         schedules.donor_id,
         donor_links.crm_id as contact_id,
         donor_links.disputed_contact_ids,
+        donor_links.changed_at as donor_changed_at,
+        donor_links.unread_since as donor_unread_since,
         coalesce(donor_links.is_donor_quarantined, false) as is_donor_quarantined,
         donor_links.is_contact_quarantined as is_donor_contact_quarantined,
         coalesce(crm_schedules.resolved_contact_id, crm_schedules.contact_id) as crm_contact_id,
@@ -139,7 +143,8 @@ schedule_facts as (
         raise_quarantine.record_key is not null as is_raise_schedule_quarantined,
         crm_quarantine.record_key is not null as is_crm_schedule_quarantined,
         unreadable_by_raise_id.raise_id is not null
-        or unreadable_by_nobody.organization is not null as may_be_unreadable_in_crm_plus
+        or unreadable_by_nobody.organization is not null as may_be_unreadable_in_crm_plus,
+        unreadable_by_raise_id.raise_id is not null as is_named_by_unreadable
     from {{ ref('int_raise__schedule_facts') }} as schedules
     left join matches
         on
@@ -252,6 +257,8 @@ timed_facts as (
         assessability.as_of,
         coalesce(unread_schedules.read_at, assessability.raise_schedules_read_at) as raise_schedule_read_at,
         assessability.crm_schedules_read_at,
+        coalesce(facts.donor_unread_since, assessability.donors_read_at) as donor_read_at,
+        least(assessability.contacts_read_at, assessability.crm_schedules_read_at) as crm_contact_read_at,
         assessability.is_crm_plus_connected,
         coalesce(assessability.is_assessable, false) as is_assessable,
         assessability.not_assessable_reason,
@@ -288,6 +295,8 @@ conditions as (
         and not coalesce(list_contains(disputed_contact_ids, crm_resolved_contact_id), false) as is_contact_mismatch,
         {{ is_newer_than_crm_plus('raise_changed_at', 'raise_schedule_read_at', 'crm_schedules_read_at') }}
         or crm_changed_at > raise_schedule_read_at as is_changed_after_other_read,
+        {{ is_newer_than_crm_plus('donor_changed_at', 'donor_read_at', 'crm_contact_read_at') }}
+        or crm_changed_at > donor_read_at as is_donor_changed_after_other_read,
         {{ is_in_time() }} as is_in_time,
         {{ is_not_yet_missing() }} as is_not_yet_missing
     from timed_facts
@@ -298,6 +307,7 @@ doubts as (
         *,
         is_raise_schedule_quarantined
         or (is_crm_schedule_quarantined and not coalesce(is_foreign_key, false))
+        or (not has_match and not is_foreign_key and coalesce(is_named_by_unreadable, false))
         or (
             not has_match
             and coalesce(may_be_unreadable_in_crm_plus, false)
@@ -314,7 +324,7 @@ doubts as (
             )
         ) as is_difference_too_new,
         is_contact_mismatch
-        and (is_donor_contact_quarantined or is_crm_contact_quarantined)
+        and (is_donor_contact_quarantined or is_crm_contact_quarantined or is_donor_changed_after_other_read)
         -- what comes first in the order of the statuses needs no contacts
         and not coalesce(is_duplicate, false)
         and not coalesce(is_state_mismatch, false)
@@ -417,8 +427,8 @@ select
                         || {{ instant_text('explained.crm_schedules_read_at') }} || '.'
                 when explained.is_contact_uncertain
                     then
-                        'The schedule seems to sit on another contact, but one of the two is in quarantine, so that it is'
-                        || ' not known where its merges end.'
+                        'The schedule seems to sit on another contact, but '
+                        || {{ contact_doubt_text('explained.is_crm_contact_quarantined') }}
                 when explained.is_end_unknown
                     then
                         'Raise says "' || explained.status_text || '" and not since when: it may have ended before it could'
