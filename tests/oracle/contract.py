@@ -20,7 +20,7 @@ from tests.oracle.organization import Organization, Row
 LATE_AFTER = timedelta(hours=24)
 MISSING_AFTER = timedelta(hours=72)
 STALE_AFTER = timedelta(hours=48)
-NEVER = datetime.max.replace(tzinfo=UTC)
+EVER, NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 AMOUNT_TOLERANCE = Decimal("0.01")
 DATE_TOLERANCE = timedelta(days=1)
 RAISE_SOURCES = {"raisedonors", "raise", "virtuous raise", "legacy raisedonors"}
@@ -344,11 +344,13 @@ class Oracle:
     def is_expected(self, row: Row) -> bool | None:
         """Whether a campaign of the record was syncing when it was created; None when nobody knows."""
         campaigns = self.campaigns_of(row)
-        gone = {
-            c["id"] for c in self.o.of("raise", "campaigns") if (c.get("_deleted_at") or NEVER) <= self.created(row)
+        there = {
+            c["id"]
+            for c in self.o.of("raise", "campaigns")
+            if (c.get("created_date_time") or EVER) <= self.created(row) < (c.get("_deleted_at") or NEVER)
         }
-        # A campaign that was gone when the record was made is not one that syncs, where another may be meant.
-        campaigns = [campaign for campaign in campaigns if campaign not in gone] or campaigns
+        # A campaign that was not there when the record was made is not one that syncs, where another may be meant.
+        campaigns = [campaign for campaign in campaigns if campaign in there] or campaigns
         if self.may_have_an_unreadable_campaign(row, campaigns):
             return None
         if not campaigns:
@@ -439,10 +441,22 @@ class Oracle:
     def may_have_moved(self, donor: int, crm_rows: list[Row], resource: str) -> bool:
         """Whether a donor and what sits on a contact in CRM+ were read before one of them changed."""
         moved_at = max(changed_at(row, "create_date_time_utc", "modified_date_time_utc") for row in crm_rows)
+        named_at = EVER if (self.raise_donors[donor].get("crm_key") or "").strip() else self.named_at(donor)
+        donors, contacts = self.read_at["raise", "donors"], self.read_at["crm_plus", "contacts"]
         return (
             self.is_newer_than_crm_plus(self.raise_donors[donor], "donors", "contacts", resource)
-            or moved_at > self.read_at["raise", "donors"]
+            or moved_at > min(donors, contacts)
+            or named_at > min(donors, self.read_at["crm_plus", resource])
         )
+
+    def named_at(self, donor: int) -> datetime:
+        """Last known change of the contacts that refer back to the donor."""
+        stamps = [
+            self.contacts[carrier].get(stamp)
+            for carrier in self.references.get(donor, set())
+            for stamp in ("create_date_time_utc", "modified_date_time_utc")
+        ]
+        return max((stamp for stamp in stamps if stamp is not None), default=EVER)
 
     def donor_contact(self, donor: int | None) -> int | None:
         """The contact of a donor in the end: by its key, else by the one back-reference."""
@@ -524,12 +538,13 @@ class Oracle:
                         c for c in referring if c != contact and self.survivor(c) == c and not self.is_archived(c)
                     ]
                     if contact not in referring and others:
-                        return "not_assessable" if is_newer or self.has_unknown_reference(id) else "conflict"
+                        is_unread = is_newer or self.named_at(id) > self.read_at["raise", "donors"]
+                        return "not_assessable" if is_unread or self.has_unknown_reference(id) else "conflict"
                     if self.is_archived(contact):
                         return "archived"
                     return "merged" if contact != key else "linked"
                 return "dangling"
-            if referring and self.has_unknown_reference(id):
+            if referring and (self.has_unknown_reference(id) or self.named_at(id) > self.read_at["raise", "donors"]):
                 if len(referring) > 1:
                     answer.update(evidence="none", confidence=None)
                 return "not_assessable"
@@ -549,7 +564,12 @@ class Oracle:
             since = max(self.created(donor), min(self.created(row) for row in expected))
             answer["expected_since"] = since
             by_age = self.by_age("donor", since)
-            changed = min(changed_at(row, "created_date", "modified_date") for row in expected)
+            changed = min(
+                self.created(row)
+                if row is self.raise_schedules.get(row["id"])
+                else changed_at(row, "created_date", "modified_date")
+                for row in expected
+            )
             is_too_new = by_age != "pending" and changed > self.read_at["crm_plus", "contacts"]
             return "not_assessable" if is_too_new else by_age
 
@@ -894,6 +914,11 @@ class Oracle:
             key is not None
             and bool(unreadable & set(self.chain(key)) or (self.survivor(key) is None and None in unreadable))
         )
+        if donor is not None:
+            is_nobody_known |= self.is_newer_than_crm_plus(donor, "donors", "contacts", "gifts")
+            is_nobody_known |= self.survivor(key) not in self.referring(donor["id"]) and self.has_unknown_reference(
+                donor["id"]
+            )
         contact = self.donor_contact(gift["donor_id"])
         taken = {member for members in self.gift_matches[0].values() for member in members}
         for root in self.families:
@@ -906,7 +931,9 @@ class Oracle:
                 continue
             found = self.survivor(other.get("contact_id"))
             named = other.get("contact_id")
-            is_unknown = found is None and (named is None or bool({named, None} & unreadable))
+            is_unknown = self.is_end_unknown(named) or (
+                found is None and (named is None or bool({named, None} & unreadable))
+            )
             if (is_nobody_known or is_unknown) and None not in amounts and amounts[0] == amounts[1]:
                 return True
             near = None in amounts or abs(amounts[0] - amounts[1]) <= AMOUNT_TOLERANCE
@@ -1003,7 +1030,9 @@ class Oracle:
         if donor is None or contact is None:
             return set()
         referring = self.referring(donor)
-        return {contact} if contact in referring else {contact} | referring
+        if contact in referring:
+            return {contact}
+        return {contact} | {c for c in referring if self.survivor(c) is not None and not self.is_archived(c)}
 
     # --- §4.3: recurring gifts -------------------------------------------------------------------------------------
 

@@ -139,7 +139,13 @@ class World:
             row = self.row(
                 "raise",
                 "campaigns",
-                {"id": id, "name": self.r.choice(names), "can_sync": states[-1], "_extracted_at": since[-1]},
+                {
+                    "id": id,
+                    "name": self.r.choice(names),
+                    "can_sync": states[-1],
+                    "created_date_time": self.usually(None, NOW - self.r.choice(AGES), share=0.7),
+                    "_extracted_at": since[-1],
+                },
             )
             for number, (at, state) in enumerate(zip(since, states, strict=True)):
                 self.organization.campaign_versions.append(

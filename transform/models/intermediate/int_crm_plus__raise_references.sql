@@ -3,7 +3,7 @@ with contact_reference_lists as (
     select
         organization,
         contact_id,
-        coalesce(greatest(created_at, modified_at), first_extracted_at) as changed_at,
+        greatest(created_at, modified_at) as changed_at,
         unnest(from_json(contact_references, '[{"source": "VARCHAR", "id": "VARCHAR"}]')) as reference
     from {{ ref('stg_crm_plus__contacts') }}
     where

@@ -1,5 +1,6 @@
 -- The campaigns that a gift or schedule may belong to: by id, else through its segment, else by name. Names are not unique,
--- so there may be several. Worked out once per distinct way of saying it, not once per gift.
+-- so there may be several: those that were there at the time, where any was. Worked out once per distinct way of saying it,
+-- not once per gift.
 with lookups as (
     select
         organization,
@@ -33,7 +34,8 @@ campaigns as (
         campaign_id,
         {{ clean_text('campaign_name') }} as campaign_name,
         {{ fold_text('campaign_name') }} as folded_name,
-        deleted_at
+        coalesce(created_at, '-infinity') as there_from,
+        coalesce(deleted_at, 'infinity') as there_until
     from {{ ref('stg_raise__campaigns') }}
     union all
     select
@@ -41,7 +43,8 @@ campaigns as (
         campaign_id,
         null as campaign_name,
         null as folded_name,
-        null as deleted_at
+        cast('-infinity' as timestamptz) as there_from,
+        cast('infinity' as timestamptz) as there_until
     from hidden_campaigns
     where campaign_id is not null
 ),
@@ -170,23 +173,72 @@ unreadable as (
             not hidden_ways.is_by_segment
             and coalesce(cast(lookups.campaign_id as varchar), lookups.campaign_name) is not null
         )
+),
+
+candidates as (
+    select
+        surest.organization,
+        surest.campaign_lookup_key,
+        surest.campaign_id,
+        campaigns.campaign_name,
+        surest.found_by,
+        campaigns.there_from,
+        campaigns.there_until
+    from surest
+    inner join campaigns
+        on
+            surest.organization = campaigns.organization
+            and surest.campaign_id = campaigns.campaign_id
+),
+
+changes as (
+    select distinct
+        organization,
+        campaign_lookup_key,
+        unnest([cast('-infinity' as timestamptz), there_from, there_until]) as changed_at
+    from candidates
+),
+
+spans as (
+    select
+        organization,
+        campaign_lookup_key,
+        changed_at as valid_from,
+        lead(changed_at, 1, 'infinity') over (
+            partition by organization, campaign_lookup_key
+            order by changed_at
+        ) as valid_to
+    from changes
+    where changed_at < 'infinity'
+),
+
+-- a campaign that was not there took nothing, unless none of them was
+candidates_by_time as (
+    select
+        candidates.*,
+        spans.valid_from,
+        spans.valid_to
+    from spans
+    inner join candidates
+        on
+            spans.organization = candidates.organization
+            and spans.campaign_lookup_key = candidates.campaign_lookup_key
+    qualify
+        (spans.valid_from >= candidates.there_from and spans.valid_from < candidates.there_until)
+        or not bool_or(spans.valid_from >= candidates.there_from and spans.valid_from < candidates.there_until) over (
+            partition by candidates.organization, candidates.campaign_lookup_key, spans.valid_from
+        )
 )
 
 select
-    surest.organization,
-    surest.campaign_lookup_key,
-    surest.campaign_id,
-    campaigns.campaign_name,
-    surest.found_by,
-    coalesce(campaigns.deleted_at, cast('infinity' as timestamptz)) as there_until,
-    max(coalesce(campaigns.deleted_at, cast('infinity' as timestamptz))) over (
-        partition by surest.organization, surest.campaign_lookup_key
-    ) as any_there_until
-from surest
-inner join campaigns
-    on
-        surest.organization = campaigns.organization
-        and surest.campaign_id = campaigns.campaign_id
+    organization,
+    campaign_lookup_key,
+    campaign_id,
+    campaign_name,
+    found_by,
+    nullif(valid_from, '-infinity') as valid_from,
+    nullif(valid_to, 'infinity') as valid_to
+from candidates_by_time
 union all
 select
     organization,
@@ -194,6 +246,6 @@ select
     null as campaign_id,
     null as campaign_name,
     'unreadable' as found_by,
-    cast('infinity' as timestamptz) as there_until,
-    cast('infinity' as timestamptz) as any_there_until
+    null as valid_from,
+    null as valid_to
 from unreadable

@@ -42,7 +42,9 @@ totals as (
         cast(coalesce(sum(amount) filter (where entity = 'gift'), 0) as decimal(18, 2)) as gift_amount,
         count(*) filter (where entity = 'recurring_gift') as schedule_count,
         count(*) filter (where is_expected) as expected_count,
-        min(changed_at) filter (where is_expected) as expected_changed_since,
+        -- a gift may have been approved by its last change; a schedule is expected from its creation on
+        min(case entity when 'gift' then changed_at else created_at end) filter (where is_expected)
+            as expected_changed_since,
         count(*) filter (where is_expected is null) as unknown_count,
         count(*) filter (where campaign_evidence = 'assumed') as assumed_count,
         min(campaign_name) filter (where is_expected is null) as unknown_campaign,

@@ -142,6 +142,8 @@ reference_facts as (
         count(*) as reference_contact_count,
         min(donor_references.resolved_contact_id) as reference_contact_id,
         list_sort(list(donor_references.resolved_contact_id)) as reference_contact_ids,
+        list_sort(list(donor_references.resolved_contact_id) filter (where donor_references.is_live))
+            as live_reference_contact_ids,
         max(donor_references.changed_at) as references_changed_at,
         bool_or(donor_references.is_quarantined) as is_reference_quarantined,
         coalesce(bool_or(donor_references.resolved_contact_id = resolved_keys.key_survivor_id), false)
@@ -227,7 +229,7 @@ links as (
         reference_facts.references_changed_at,
         -- where key and back-references disagree, what sits on either is no mistake
         case
-            when not reference_facts.key_contact_refers_back then reference_facts.reference_contact_ids
+            when not reference_facts.key_contact_refers_back then reference_facts.live_reference_contact_ids
         end as disputed_contact_ids,
         coalesce(reference_facts.key_contact_refers_back, false) as key_contact_refers_back,
         reference_facts.other_live_reference_contact_id,

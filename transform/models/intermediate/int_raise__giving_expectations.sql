@@ -14,6 +14,18 @@ with giving_records as (
     from {{ ref('int_raise__giving_records') }}
 ),
 
+candidates as (
+    select
+        organization,
+        campaign_lookup_key,
+        campaign_id,
+        campaign_name,
+        found_by,
+        coalesce(valid_from, '-infinity'::timestamptz) as starts_at,
+        coalesce(valid_to, 'infinity'::timestamptz) as ends_at
+    from {{ ref('int_raise__campaign_candidates') }}
+),
+
 windows as (
     select
         organization,
@@ -36,15 +48,12 @@ campaign_states as (
         windows.can_sync,
         coalesce(windows.evidence != 'assumed', false) and giving_records.is_created_at_known as is_observed
     from giving_records
-    inner join {{ ref('int_raise__campaign_candidates') }} as candidates
+    inner join candidates
         on
             giving_records.organization = candidates.organization
             and giving_records.campaign_lookup_key = candidates.campaign_lookup_key
-            -- a campaign that was gone by then took nothing, unless it is all there is
-            and (
-                giving_records.created_at < candidates.there_until
-                or giving_records.created_at >= candidates.any_there_until
-            )
+            and giving_records.created_at >= candidates.starts_at
+            and giving_records.created_at < candidates.ends_at
     left join windows
         on
             candidates.organization = windows.organization

@@ -8,6 +8,15 @@ with linked_raise_gifts as (
     where raise_gift_id is not null and not is_reversing
 ),
 
+assessability as (
+    select
+        organization,
+        donors_read_at,
+        least(contacts_read_at, crm_plus_read_at_of_entity) as crm_contact_read_at
+    from {{ ref('int_recon__assessability') }}
+    where entity = 'gift'
+),
+
 quarantine as (
     select distinct
         organization,
@@ -26,8 +35,13 @@ left_raise_gifts as (
         gifts.gift_date,
         donor_links.crm_id as contact_id,
         quarantined_donors.record_key is not null
-        or coalesce(donor_links.is_key_contact_quarantined or donor_links.may_be_of_hidden_contact, false)
-            as is_contact_unknown
+        or coalesce(donor_links.is_contact_quarantined or donor_links.may_be_of_hidden_contact, false)
+        -- the sync may not have followed a new key
+        or {{ is_newer_than_crm_plus(
+            'donor_links.changed_at',
+            'coalesce(donor_links.unread_since, assessability.donors_read_at)',
+            'assessability.crm_contact_read_at'
+        ) }} as is_contact_unknown
     from {{ ref('stg_raise__gifts') }} as gifts
     anti join linked_raise_gifts
         on
@@ -37,6 +51,7 @@ left_raise_gifts as (
         on
             gifts.organization = donor_links.organization
             and gifts.donor_id = donor_links.donor_id
+    left join assessability on gifts.organization = assessability.organization
     left join quarantine as quarantined_donors
         on
             quarantined_donors.source = 'raise'
@@ -62,11 +77,14 @@ left_crm_gifts as (
         facts.gift_date,
         facts.resolved_contact_id as contact_id,
         -- one that is named and nowhere is nobody's; one that could not be read is somebody's
-        facts.resolved_contact_id is null
-        and (
-            facts.contact_id is null
-            or quarantined_contacts.record_key is not null
-            or unidentified_contacts.organization is not null
+        facts.is_contact_quarantined
+        or (
+            facts.resolved_contact_id is null
+            and (
+                facts.contact_id is null
+                or quarantined_contacts.record_key is not null
+                or unidentified_contacts.organization is not null
+            )
         ) as is_contact_unknown
     from {{ ref('int_recon__gift_links') }} as links
     inner join {{ ref('int_crm_plus__gift_facts') }} as facts

@@ -34,6 +34,7 @@ matches as (
         gifts.raise_amount,
         gifts.raise_currency,
         gifts.expected_net_amount,
+        gifts.compared_amount,
         gifts.compared_currency,
         -- what never became money counts once CRM+ has it: recon_gifts then compares it
         coalesce(
@@ -42,8 +43,8 @@ matches as (
             false
         ) as is_raise_money,
         raise_gifts.status_group = 'reversed' as is_reversed,
-        coalesce(gifts.compared_net_amount, gifts.crm_amount) as crm_net_amount,
-        gifts.compared_net_amount is not null as is_crm_compared
+        case when gifts.compared_currency is not null then gifts.compared_net_amount end as compared_net_amount,
+        gifts.crm_amount
     from {{ ref('recon_gifts') }} as gifts
     left join statuses on gifts.status = statuses.code
     left join raise_gifts
@@ -52,35 +53,20 @@ matches as (
             and gifts.raise_id = raise_gifts.gift_id
 ),
 
-raise_amounts as (
-    select
-        matches.*,
-        -- in the currency of the comparison where it is known, else in the gift's own
-        coalesce(matches.raise_currency != matches.compared_currency, false)
-        and coalesce(amounts.base_currency = matches.compared_currency and amounts.base_amount is not null, false)
-            as is_converted,
-        amounts.base_amount
-    from matches
-    left join {{ ref('int_raise__gift_amounts') }} as amounts
-        on
-            matches.organization = amounts.organization
-            and matches.raise_id = amounts.gift_id
-    where matches.raise_id is not null
-),
-
+-- as it was compared, else in the gift's own currency
 raise_grosses as (
     select
         *,
         case
-            when is_converted or raise_currency is null then compared_currency
-            else raise_currency
+            when compared_amount is not null then compared_currency
+            else coalesce(raise_currency, compared_currency)
         end as currency,
         case
             when not is_raise_money then 0
-            when is_converted then base_amount
-            else raise_amount
+            else coalesce(compared_amount, raise_amount)
         end as gross_amount
-    from raise_amounts
+    from matches
+    where raise_id is not null
 ),
 
 crm_nets as (
@@ -89,9 +75,11 @@ crm_nets as (
         totals.gift_count,
         totals.gross_amount,
         totals.base_gross_amount,
+        coalesce(matches.compared_net_amount, matches.crm_amount) as crm_net_amount,
         totals.has_several_currencies
-        or (matches.is_crm_compared and coalesce(totals.currency != matches.compared_currency, false)) as is_in_base,
-        case when matches.is_crm_compared then matches.compared_currency else totals.currency end as currency
+        or coalesce(matches.compared_net_amount is not null and totals.currency != matches.compared_currency, false)
+            as is_in_base,
+        case when matches.compared_net_amount is not null then matches.compared_currency else totals.currency end as currency
     from matches
     inner join {{ ref('int_recon__gift_totals') }} as totals
         on

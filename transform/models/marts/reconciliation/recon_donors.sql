@@ -183,7 +183,7 @@ conditions as (
             as is_counterpart_unreadable,
         {{ is_newer_than_crm_plus('changed_at', 'donor_read_at', 'contacts_read_at') }} as is_newer_than_contacts,
         -- the donor was last read before a contact named it: its key may have come since
-        coalesce(references_changed_at > unread_since, false) as is_reference_newer_than_donor,
+        coalesce(references_changed_at > donor_read_at, false) as is_reference_newer_than_donor,
         -- all that is expected of it was approved, or changed, only after CRM+ was last read
         coalesce(expected_changed_since > contacts_read_at, false) as is_activity_newer_than_contacts,
         is_key_unusable or is_linked_elsewhere as is_foreign_key,
@@ -349,7 +349,7 @@ select
                 when explained.is_key_unread
                     then
                         'The contact that names the donor changed after the donor was last read ('
-                        || {{ instant_text('explained.unread_since') }} || '); its crmKey may have come since.'
+                        || {{ instant_text('explained.donor_read_at') }} || '); its crmKey may have come since.'
                 when explained.is_absence_too_new
                     then
                         'crmKey is empty and no contact refers back to this donor, but what is expected of it changed in'

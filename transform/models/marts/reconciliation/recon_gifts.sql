@@ -156,6 +156,7 @@ gift_facts as (
         donor_links.disputed_contact_ids,
         donor_links.changed_at as donor_changed_at,
         donor_links.unread_since as donor_unread_since,
+        case when not donor_links.has_crm_key then donor_links.references_changed_at end as references_changed_at,
         coalesce(donor_links.is_donor_quarantined, false) as is_donor_quarantined,
         donor_links.is_contact_quarantined as is_donor_contact_quarantined,
         gifts.amount,
@@ -434,7 +435,9 @@ conditions as (
         -- of several CRM+ gifts, one may be gone since another came
         or (gift_count + reversal_count > 1 and changed_at > unread_since) as is_changed_after_other_read,
         {{ is_newer_than_crm_plus('donor_changed_at', 'donor_read_at', 'crm_contact_read_at') }}
-        or changed_at > donor_read_at as is_donor_changed_after_other_read,
+        or changed_at > least(donor_read_at, contacts_read_at)
+        -- a donor without a key is where the contact that names it is
+        or references_changed_at > least(donor_read_at, crm_gifts_read_at) as is_contact_changed_after_other_read,
         {{ is_in_time() }} as is_in_time,
         {{ is_not_yet_missing() }} as is_not_yet_missing
     from expected_facts
@@ -468,7 +471,7 @@ differences as (
             not is_assessable
             or is_donor_contact_quarantined
             or is_contact_quarantined
-            or is_donor_changed_after_other_read
+            or is_contact_changed_after_other_read
         )
         -- what comes first in the order of the statuses needs no contacts; a reversal or a duplicate differs in amount too
         and not coalesce(is_refund_not_reversed or is_amount_mismatch, false) as is_contact_uncertain,
@@ -747,6 +750,7 @@ select
         as covered_costs,
     cast(case when explained.has_match then explained.expected_net end as decimal(18, 2)) as expected_net_amount,
     cast(case when explained.has_match then explained.compared_net end as decimal(18, 2)) as compared_net_amount,
+    cast(case when explained.has_match then explained.compared_amount end as decimal(18, 2)) as compared_amount,
     case when explained.has_match then explained.compared_currency end as compared_currency,
     explained.raise_currency,
     explained.currency as crm_currency

@@ -106,6 +106,7 @@ schedule_facts as (
         donor_links.disputed_contact_ids,
         donor_links.changed_at as donor_changed_at,
         donor_links.unread_since as donor_unread_since,
+        case when not donor_links.has_crm_key then donor_links.references_changed_at end as references_changed_at,
         coalesce(donor_links.is_donor_quarantined, false) as is_donor_quarantined,
         donor_links.is_contact_quarantined as is_donor_contact_quarantined,
         coalesce(crm_schedules.resolved_contact_id, crm_schedules.contact_id) as crm_contact_id,
@@ -257,6 +258,7 @@ timed_facts as (
         assessability.as_of,
         coalesce(unread_schedules.read_at, assessability.raise_schedules_read_at) as raise_schedule_read_at,
         assessability.crm_schedules_read_at,
+        assessability.contacts_read_at,
         coalesce(facts.donor_unread_since, assessability.donors_read_at) as donor_read_at,
         least(assessability.contacts_read_at, assessability.crm_schedules_read_at) as crm_contact_read_at,
         assessability.is_crm_plus_connected,
@@ -296,7 +298,9 @@ conditions as (
         {{ is_newer_than_crm_plus('raise_changed_at', 'raise_schedule_read_at', 'crm_schedules_read_at') }}
         or crm_changed_at > raise_schedule_read_at as is_changed_after_other_read,
         {{ is_newer_than_crm_plus('donor_changed_at', 'donor_read_at', 'crm_contact_read_at') }}
-        or crm_changed_at > donor_read_at as is_donor_changed_after_other_read,
+        or crm_changed_at > least(donor_read_at, contacts_read_at)
+        -- a donor without a key is where the contact that names it is
+        or references_changed_at > least(donor_read_at, crm_schedules_read_at) as is_contact_changed_after_other_read,
         {{ is_in_time() }} as is_in_time,
         {{ is_not_yet_missing() }} as is_not_yet_missing
     from timed_facts
@@ -324,7 +328,7 @@ doubts as (
             )
         ) as is_difference_too_new,
         is_contact_mismatch
-        and (is_donor_contact_quarantined or is_crm_contact_quarantined or is_donor_changed_after_other_read)
+        and (is_donor_contact_quarantined or is_crm_contact_quarantined or is_contact_changed_after_other_read)
         -- what comes first in the order of the statuses needs no contacts
         and not coalesce(is_duplicate, false)
         and not coalesce(is_state_mismatch, false)
