@@ -9,8 +9,9 @@ import duckdb
 import typer
 
 from tests.building import Dbt
-from tests.oracle.register import Day, Record, Register, Side, days
+from tests.oracle.register import ORGANIZATIONS, Day, Record, Register, Side, days
 
+RESOURCES = {"donor": "contacts", "gift": "gifts", "recurring_gift": "recurring_gifts"}
 ENTITIES = {"donors": "donor", "gifts": "gift", "recurring_gifts": "recurring_gift"}
 
 
@@ -33,6 +34,22 @@ def write(folder: Path, day: Day) -> None:
         connection.executemany(
             "insert into intermediate.int_seeds__waivers values (?, ?, ?, ?, 'known', ?, null)",
             [(*waiver.side, waiver.id, waiver.code, waiver.until) for waiver in day.waivers],
+        )
+        connection.execute(
+            """create or replace table intermediate.int_recon__open_quarantine
+            (organization varchar, source varchar, resource varchar, record_key bigint)"""
+        )
+        connection.executemany(
+            "insert into intermediate.int_recon__open_quarantine values (?, 'crm_plus', ?, ?)",
+            [(side.organization, RESOURCES[side.entity], id) for side, id in day.unreadable],
+        )
+        connection.execute(
+            """create or replace table intermediate.int_recon__gift_key_health
+            (organization varchar, is_key_trusted boolean)"""
+        )
+        connection.executemany(
+            "insert into intermediate.int_recon__gift_key_health values (?, ?)",
+            [(organization, organization not in day.without_key) for organization in ORGANIZATIONS],
         )
         for mart, entity in ENTITIES.items():
             connection.execute(

@@ -25,6 +25,20 @@ statuses as (
     from {{ ref('recon_statuses') }}
 ),
 
+-- CRM+ records whose present state is not known, by the entity that they are compared as
+quarantine as (
+    select distinct
+        organization,
+        case resource
+            when 'contacts' then 'donor'
+            when 'gifts' then 'gift'
+            when 'recurring_gifts' then 'recurring_gift'
+        end as entity,
+        record_key as crm_id
+    from {{ ref('int_recon__open_quarantine') }}
+    where source = 'crm_plus' and record_key is not null
+),
+
 waivers as (
     select
         organization,
@@ -152,44 +166,64 @@ seen_now as (
     left join register on seen.exception_id = register.exception_id
 ),
 
-not_seen_any_more as (
+-- a record that only CRM+ has may have no row because what makes it one could not be read, or because its key counts as
+-- unknown: nothing was learned of it
+absences as (
     select
-        register.exception_id,
-        register.organization,
-        register.entity,
-        register.code,
-        register.raise_id,
-        register.crm_id,
-        register.record_id,
-        register.amount_at_stake,
-        register.cause,
-        register.crm_url,
+        register.*,
         assessability.as_of,
-        register.first_seen_at,
-        register.last_seen_at,
-        coalesce(register.resolved_at, greatest(assessability.as_of, register.last_seen_at)) as resolved_at,
-        register.reopened_count
+        case
+            when assessability.as_of is null then false
+            when keyed_records.status is not null then keyed_records.status != 'not_assessable'
+            when register.record_source = 'raise' then assessability.is_assessable
+            else
+                assessability.is_assessable
+                and quarantine.crm_id is null
+                and (register.entity != 'gift' or coalesce(key_health.is_key_trusted, true))
+        end as is_judged
     from register
     anti join seen_now on register.exception_id = seen_now.exception_id
     inner join assessability
         on
             register.organization = assessability.organization
             and register.entity = assessability.entity
-            and assessability.as_of is not null
     left join keyed_records
         on
             register.organization = keyed_records.organization
             and register.entity = keyed_records.entity
             and register.record_source = keyed_records.record_source
             and register.record_id = keyed_records.record_id
-    where
-        case
-            when keyed_records.status is not null then keyed_records.status != 'not_assessable'
-            else assessability.is_assessable
-        end
+    left join quarantine
+        on
+            register.organization = quarantine.organization
+            and register.entity = quarantine.entity
+            and register.crm_id = quarantine.crm_id
+    left join {{ ref('int_recon__gift_key_health') }} as key_health
+        on register.organization = key_health.organization
 ),
 
-touched as (
+not_seen_any_more as (
+    select
+        exception_id,
+        organization,
+        entity,
+        code,
+        raise_id,
+        crm_id,
+        record_id,
+        amount_at_stake,
+        cause,
+        crm_url,
+        as_of,
+        first_seen_at,
+        last_seen_at,
+        coalesce(resolved_at, greatest(as_of, last_seen_at)) as resolved_at,
+        reopened_count
+    from absences
+    where is_judged
+),
+
+entries as (
     select * from seen_now
     union all by name
     select * from not_seen_any_more
@@ -197,19 +231,19 @@ touched as (
 
 aged as (
     select
-        touched.*,
+        entries.*,
         waivers.reason as waived_reason,
         waivers.waived_until,
         waivers.record_id is not null as is_waived,
-        (epoch_us(coalesce(touched.resolved_at, touched.as_of)) - epoch_us(touched.first_seen_at)) // 86400000000 as age_days
-    from touched
+        (epoch_us(coalesce(entries.resolved_at, entries.as_of)) - epoch_us(entries.first_seen_at)) // 86400000000 as age_days
+    from entries
     left join waivers
         on
-            touched.organization = waivers.organization
-            and touched.entity = waivers.entity
-            and touched.record_id = waivers.record_id
-            and touched.code = waivers.code
-            and cast(touched.as_of as date) <= coalesce(waivers.waived_until, date '9999-12-31')
+            entries.organization = waivers.organization
+            and entries.entity = waivers.entity
+            and entries.record_id = waivers.record_id
+            and entries.code = waivers.code
+            and cast(entries.as_of as date) <= coalesce(waivers.waived_until, date '9999-12-31')
 )
 
 select
