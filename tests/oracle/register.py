@@ -104,9 +104,8 @@ class Register:
             if of_side != side:
                 continue
             now = found.get(record)
-            if not _is_known(day, side, record):
-                continue
-            if (now is None or now.status != code) and entry.resolved_at is None:
+            is_over = _is_known(day, side, record) and (now is None or now.status != code)
+            if is_over and entry.resolved_at is None:
                 entry.resolved_at = as_of
             entry.age_days = ((entry.resolved_at or as_of) - entry.first_seen_at).days
             entry.state = "resolved" if entry.resolved_at else "open"

@@ -1,5 +1,5 @@
 -- The register of exceptions: one row per record and status ever seen as an exception, kept across runs and full refreshes.
--- The clock is that of the comparison (`as_of`); a record that could not be assessed leaves its rows as they are.
+-- The clock is that of the comparison (`as_of`). Of a record that could not be assessed only age and waiver go on.
 {{ config(
     materialized='incremental',
     incremental_strategy='delete+insert',
@@ -202,7 +202,8 @@ absences as (
         on register.organization = key_health.organization
 ),
 
-not_seen_any_more as (
+-- What was not judged stays as it was seen; the clock and the waivers go on.
+not_seen_now as (
     select
         exception_id,
         organization,
@@ -214,19 +215,18 @@ not_seen_any_more as (
         amount_at_stake,
         cause,
         crm_url,
-        as_of,
+        greatest(as_of, last_seen_at) as as_of,
         first_seen_at,
         last_seen_at,
-        coalesce(resolved_at, greatest(as_of, last_seen_at)) as resolved_at,
+        coalesce(resolved_at, case when is_judged then greatest(as_of, last_seen_at) end) as resolved_at,
         reopened_count
     from absences
-    where is_judged
 ),
 
 entries as (
     select * from seen_now
     union all by name
-    select * from not_seen_any_more
+    select * from not_seen_now
 ),
 
 aged as (
