@@ -1,4 +1,4 @@
--- The waivers that people wrote, typed, each with what is wrong with it.
+-- The waivers that people wrote, typed, each with what is wrong with it. A row below another one may renew it: both stay.
 with lines as (
     {{ seed_rows('waivers', ['organization', 'entity', 'record_id', 'code', 'reason', 'waived_by', 'waived_until']) }}
 ),
@@ -52,16 +52,28 @@ judged as (
         on
             typed.entity = statuses.entity
             and typed.code = statuses.code
+),
+
+told_above as (
+    select
+        *,
+        max(case when problem is null then coalesce(waived_until, date 'infinity') end) over (
+            partition by organization, entity, record_id, code
+            order by line
+            rows between unbounded preceding and 1 preceding
+        ) as waived_above_until
+    from judged
 )
 
 select
-    * replace (
+    * exclude (waived_above_until)
+    replace (
         coalesce(
             problem,
-            {{ seed_row_repeats(
-                ['organization', 'entity', 'record_id', 'code'],
-                'A row above waives the same exception.'
-            ) }}
+            case
+                when coalesce(waived_until, date 'infinity') <= waived_above_until
+                    then 'A row above waives the same exception for as long or longer.'
+            end
         ) as problem
     )
-from judged
+from told_above

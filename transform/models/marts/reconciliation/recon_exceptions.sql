@@ -49,6 +49,12 @@ waivers as (
         waived_until
     from {{ ref('int_seeds__waivers') }}
     where problem is null
+    -- of a waiver and those that renewed it, the one that lasts longest
+    qualify
+        row_number() over (
+            partition by organization, entity, record_id, code
+            order by waived_until desc nulls first
+        ) = 1
 ),
 
 records as (
