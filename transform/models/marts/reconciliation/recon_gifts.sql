@@ -661,9 +661,10 @@ select
         when 'refund_not_reversed'
             then
                 'Raise says "' || explained.status_text || '", and ' || explained.crm_gifts_text
-                || explained.match_text || ' still '
+                || explained.match_text || case when explained.compared_net < 0 then ' ' else ' still ' end
                 || case when len(explained.crm_gift_ids) = 1 then 'stands' else 'stand' end
-                || ' at ' || explained.compared_net || explained.currency_text || ' net.'
+                || ' at ' || explained.compared_net || explained.currency_text || ' net'
+                || case when explained.compared_net < 0 then ': more was reversed there than was given.' else '.' end
         when 'reversal_without_refund'
             then
                 'Raise says "' || explained.status_text || '" for ' || explained.amount
