@@ -447,8 +447,10 @@ select
             then explained.key_text || ' names a schedule that CRM+ does not have.'
         when 'duplicate'
             then
-                explained.key_text || ' is also that of Raise schedule '
-                || array_to_string(explained.other_live_ids_with_key, ', ') || ', and both run.'
+                explained.key_text || ' is also that of Raise '
+                || case when len(explained.other_live_ids_with_key) = 1 then 'schedule ' else 'schedules ' end
+                || array_to_string(explained.other_live_ids_with_key, ', ')
+                || '; none of them is known to have ended.'
         when 'not_expected'
             then
                 'Raise says "' || explained.status_text || '" since ' || {{ instant_text('explained.ended_by') }}
