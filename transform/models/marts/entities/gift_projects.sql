@@ -26,7 +26,7 @@ parts as (
         gift_id,
         position,
         allocation.projectid as project_id,
-        {{ clean_text('coalesce(allocation.name, allocation.projectname)') }} as project_name,
+        coalesce({{ clean_text('allocation.name') }}, {{ clean_text('allocation.projectname') }}) as project_name,
         {{ money_from_text('allocation.amount') }} as amount,
         {{ money_from_text('allocation.currencyexchange.baseamount') }} as base_amount,
         upper({{ clean_text('allocation.currencyexchange.basecurrencycode') }}) as base_currency
