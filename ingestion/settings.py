@@ -269,6 +269,11 @@ class Settings(Paths):
         """What is wrong with those that cannot be read, by slug: it does not keep the others from being read."""
         return {slug: one for slug, one in self._configured.items() if isinstance(one, SettingsError)}
 
+    @property
+    def slugs(self) -> tuple[str, ...]:
+        """Every organization that is configured, also where it cannot be read."""
+        return tuple(self._configured)
+
     def organizations_or_none(self) -> tuple[Organization, ...] | None:
         """The same where what is wrong with them is told elsewhere."""
         try:

@@ -98,12 +98,14 @@ def entries(
     return [Entry(*row) for row in found]
 
 
-def open_exceptions(published: Path, severities: Sequence[str]) -> int:
-    """How many exceptions of these severities are open: neither resolved nor waived."""
+def open_exceptions(published: Path, severities: Sequence[str], organizations: Sequence[str]) -> int:
+    """How many exceptions of these severities and organizations are open: neither resolved nor waived."""
     with reading(published) as connection:
         ((count,),) = rows(
             connection,
-            "SELECT count(*) FROM marts.recon_exceptions WHERE state = 'open' AND list_contains($severities, severity)",
+            "SELECT count(*) FROM marts.recon_exceptions WHERE state = 'open'"
+            " AND list_contains($severities, severity) AND list_contains($organizations, organization)",
             severities=list(severities),
+            organizations=list(organizations),
         )
         return int(count)

@@ -67,7 +67,10 @@ def run(
     only: Annotated[Part | None, typer.Option(help="Only this part of the run.")] = None,
     fail_on: Annotated[
         Threshold,
-        typer.Option(help="Exit with 1 when exceptions of this severity or a worse one are open."),
+        typer.Option(
+            help="Exit with 1 when exceptions of this severity or a worse one are open, of the organizations that are"
+            " named, else of those that are configured."
+        ),
     ] = Threshold.NEVER,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="End at once when another run is in progress, instead of waiting for it.")
@@ -88,7 +91,8 @@ def run(
         show(settings, terminal())
     if errors:
         raise RunFailed(" ".join(errors))
-    if fail_on.severities and (found := open_exceptions(settings.published_path, fail_on.severities)):
+    slugs = organization or settings.slugs
+    if fail_on.severities and (found := open_exceptions(settings.published_path, fail_on.severities, slugs)):
         raise ExceptionsOpen(f"{found:,} exceptions of severity {' or '.join(fail_on.severities)} are open.")
 
 

@@ -99,8 +99,14 @@ def test_what_does_not_exist_is_wrong_usage(published: Path, asked: dict[str, st
 
 
 def test_waived_and_resolved_ones_do_not_count_as_open(published: Path) -> None:
-    assert open_exceptions(published, ("error",)) == 3
-    assert open_exceptions(published, ("error", "warn")) == 4
+    assert open_exceptions(published, ("error",), ("river", "hill")) == 3
+    assert open_exceptions(published, ("error", "warn"), ("river", "hill")) == 4
+
+
+def test_those_of_other_organizations_do_not_count(published: Path) -> None:
+    """One that is no longer configured keeps its exceptions, and nobody can resolve them any more."""
+    assert open_exceptions(published, ("error",), ("hill",)) == 1
+    assert open_exceptions(published, ("error",), ("valley",)) == 0
 
 
 def test_json(call) -> None:
