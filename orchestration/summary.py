@@ -191,8 +191,9 @@ def _summary(connection: duckdb.DuckDBPyConnection, organization: str, link_key:
         connection,
         """
         SELECT
-            count(DISTINCT gift_date) FILTER (WHERE is_balanced IS NOT NULL),
-            count(DISTINCT gift_date) FILTER (WHERE NOT is_balanced),
+            -- a structure, so that gifts without a date count as a day too
+            count(DISTINCT {'day': gift_date}) FILTER (WHERE is_balanced IS NOT NULL),
+            count(DISTINCT {'day': gift_date}) FILTER (WHERE NOT is_balanced),
             max(gift_date) FILTER (WHERE NOT is_balanced)
         FROM marts.recon_daily_totals
         WHERE organization = $organization

@@ -112,9 +112,10 @@ def _causes(causes: tuple[Cause, ...]) -> Table:
 
 def _days(days: Days) -> Iterator[Text]:
     if days.unbalanced:
+        latest = days.latest_unbalanced or "without a date"
         yield Text(
             f"Days: {days.compared - days.unbalanced:,} of {days.compared:,} balance between Raise and CRM+;"
-            f" {days.unbalanced:,} do not, the latest {days.latest_unbalanced}, by {_sums(days.unexplained)} in all"
+            f" {days.unbalanced:,} do not, the latest {latest}, by {_sums(days.unexplained)} in all"
         )
     elif days.compared:
         yield Text(f"Days: all {days.compared:,} balance between Raise and CRM+")

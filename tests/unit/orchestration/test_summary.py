@@ -125,6 +125,20 @@ def test_days_out_of_balance_are_one_line(shown: str) -> None:
     )
 
 
+def test_gifts_without_a_date_are_a_day_too(published: Path) -> None:
+    with duckdb.connect(str(published)) as connection:
+        connection.execute(
+            "UPDATE marts.recon_daily_totals SET is_balanced = true;"
+            "INSERT INTO marts.recon_daily_totals VALUES ('river', NULL, 'One', 'USD', 5.00, false)"
+        )
+    console = Console(file=io.StringIO(), width=160)
+    show(Settings(published_path=published), console)
+    assert isinstance(console.file, io.StringIO)
+    assert line_with(console.file.getvalue(), "Days:") == (
+        "Days: 4 of 5 balance between Raise and CRM+; 1 do not, the latest without a date, by 5.00 USD in all"
+    )
+
+
 def test_what_can_be_backfilled_and_looked_at_is_told(shown: str) -> None:
     assert "Backfill: 3 gifts (1,002.00 USD, 40.00 EUR)" in " ".join(shown.split())
     assert line_with(shown, "Stripe") == 'Look at "Stripe".'
