@@ -1,5 +1,6 @@
 -- The names and e-mail addresses that a contact answers to, folded for comparison. The nested persons are parsed here and
 -- nowhere else.
+{{ config(materialized='maintained_table') }}
 with contacts as (
     select
         organization,

@@ -1,4 +1,5 @@
 -- Where each contact ends up after merges. The recursion walks merged contacts only: they are few, contacts are many.
+{{ config(materialized='maintained_table') }}
 with recursive contacts as (
     select
         organization,

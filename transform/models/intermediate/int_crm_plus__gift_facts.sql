@@ -1,4 +1,5 @@
 -- The CRM+ gifts that are there, with what their matching and comparison need.
+{{ config(materialized='maintained_table') }}
 -- depends_on: {{ ref('int_raise__transaction_ids') }}
 {%- set fields = transaction_id_columns() %}
 with gifts as not materialized (
@@ -114,7 +115,7 @@ unsigned_costs as (
             )
         ) as costs
     from signed_gifts
-    where contains(lower(cast(gift_designations as varchar)), 'creditcardcosts')
+    where regexp_matches(cast(gift_designations as varchar), '(?i)creditcardcosts')
 ),
 
 cost_designations as (

@@ -1,4 +1,5 @@
 -- Raise donors that CRM+ contacts name as their origin. A reference on a merged-away contact speaks for the survivor.
+{{ config(materialized='maintained_table') }}
 with contact_reference_lists as (
     select
         organization,

@@ -1,5 +1,6 @@
 -- What a donor gave and scheduled, as far as it counts: neither test-mode nor deleted records, nor gifts that are neither
 -- settled nor reversed.
+{{ config(materialized='maintained_table') }}
 with activities as (
     select
         organization,
@@ -16,24 +17,6 @@ with activities as (
     where is_activity and donor_id is not null
 ),
 
-first_expected_activities as (
-    select
-        organization,
-        donor_id,
-        entity,
-        record_id,
-        created_at,
-        campaign_name,
-        campaign_evidence
-    from activities
-    where is_expected
-    qualify
-        row_number() over (
-            partition by organization, donor_id
-            order by created_at, entity, record_id
-        ) = 1
-),
-
 totals as (
     select
         organization,
@@ -42,6 +25,7 @@ totals as (
         cast(coalesce(sum(amount) filter (where entity = 'gift'), 0) as decimal(18, 2)) as gift_amount,
         count(*) filter (where entity = 'recurring_gift') as schedule_count,
         count(*) filter (where is_expected) as expected_count,
+        min(created_at) filter (where is_expected) as first_expected_at,
         -- a gift may have been approved by its last change; a schedule is expected from its creation on
         min(case entity when 'gift' then changed_at else created_at end) filter (where is_expected)
             as expected_changed_since,
@@ -51,6 +35,29 @@ totals as (
         min(campaign_name) filter (where not is_expected) as disabled_campaign
     from activities
     group by organization, donor_id
+),
+
+-- hardly any two were made at the same instant
+first_expected_activities as (
+    select
+        activities.organization,
+        activities.donor_id,
+        activities.entity,
+        activities.record_id,
+        activities.campaign_name,
+        activities.campaign_evidence
+    from activities
+    inner join totals
+        on
+            activities.organization = totals.organization
+            and activities.donor_id = totals.donor_id
+            and activities.created_at = totals.first_expected_at
+    where activities.is_expected
+    qualify
+        row_number() over (
+            partition by activities.organization, activities.donor_id
+            order by activities.entity, activities.record_id
+        ) = 1
 )
 
 select
@@ -63,7 +70,7 @@ select
     totals.expected_changed_since,
     totals.unknown_count,
     totals.assumed_count,
-    first_expected.created_at as first_expected_at,
+    totals.first_expected_at,
     first_expected.entity as first_expected_entity,
     first_expected.record_id as first_expected_id,
     first_expected.campaign_evidence as first_expected_evidence,

@@ -1,4 +1,5 @@
 -- What ties each Raise donor to CRM+ contacts: its key, the back-references that name it, and whether the two agree.
+{{ config(materialized='maintained_table') }}
 with donors as (
     select
         organization,

@@ -1,4 +1,5 @@
 -- What the allocations of Raise gifts say about covered costs and about the amount in the base currency.
+{{ config(materialized='maintained_table') }}
 with cost_projects as (
     {{ projects_of_costs(ref('stg_raise__projects')) }}
 ),
@@ -14,14 +15,12 @@ gifts as not materialized (
         case
             when
                 donor_paid_costs
-                or contains(
-                    replace(
-                        cast(projects as varchar),
-                        '"baseCurrencyCode":"' || coalesce(currency, '') || '"',
-                        ''
-                    ),
-                    '"baseCurrencyCode"'
-                )
+                or len(
+                    list_filter(
+                        from_json(projects, '[{"currencyExchange": {"baseCurrencyCode": "VARCHAR"}}]'),
+                        lambda x: x.currencyexchange.basecurrencycode != coalesce(currency, '')
+                    )
+                ) > 0
                 then projects
         end as projects
     from {{ ref('stg_raise__gifts') }}

@@ -1,4 +1,5 @@
 -- Whether a gift or schedule was to reach CRM+: its campaign was syncing when it was created.
+{{ config(materialized='maintained_table') }}
 with giving_records as (
     select
         organization,
@@ -37,37 +38,73 @@ windows as (
     from {{ ref('campaign_sync_windows') }}
 ),
 
+-- the instants at which something about the campaigns of a key may change
+moments as (
+    {% for bound in ['starts_at', 'ends_at'] -%}
+        select
+            organization,
+            campaign_lookup_key,
+            {{ bound }} as moment
+        from candidates
+        union
+        select
+            candidates.organization,
+            candidates.campaign_lookup_key,
+            windows.{{ bound }} as moment
+        from candidates
+        inner join windows
+            on
+                candidates.organization = windows.organization
+                and candidates.campaign_id = windows.campaign_id
+        {% if not loop.last -%} union {%- endif %}
+    {% endfor %}
+),
+
+periods as (
+    select
+        organization,
+        campaign_lookup_key,
+        moment as starts_at,
+        lead(moment) over (
+            partition by organization, campaign_lookup_key
+            order by moment
+        ) as ends_at
+    from moments
+),
+
 campaign_states as (
     select
-        giving_records.organization,
-        giving_records.entity,
-        giving_records.record_id,
+        periods.organization,
+        periods.campaign_lookup_key,
+        periods.starts_at,
+        periods.ends_at,
         candidates.campaign_id,
         candidates.campaign_name,
         candidates.found_by,
         windows.can_sync,
-        coalesce(windows.evidence != 'assumed', false) and giving_records.is_created_at_known as is_observed
-    from giving_records
+        coalesce(windows.evidence != 'assumed', false) as is_observed
+    from periods
     inner join candidates
         on
-            giving_records.organization = candidates.organization
-            and giving_records.campaign_lookup_key = candidates.campaign_lookup_key
-            and giving_records.created_at >= candidates.starts_at
-            and giving_records.created_at < candidates.ends_at
+            periods.organization = candidates.organization
+            and periods.campaign_lookup_key = candidates.campaign_lookup_key
+            and periods.starts_at >= candidates.starts_at
+            and periods.starts_at < candidates.ends_at
     left join windows
         on
             candidates.organization = windows.organization
             and candidates.campaign_id = windows.campaign_id
-            and giving_records.created_at >= windows.starts_at
-            and giving_records.created_at < windows.ends_at
+            and periods.starts_at >= windows.starts_at
+            and periods.starts_at < windows.ends_at
 ),
 
 -- of several campaigns with one name, one that syncs is enough; a state that nobody knows excludes nothing
 campaign_verdicts as (
     select
         organization,
-        entity,
-        record_id,
+        campaign_lookup_key,
+        starts_at,
+        ends_at,
         case
             when bool_or(coalesce(can_sync, false)) then true
             when not bool_or(can_sync is null) then false
@@ -80,7 +117,7 @@ campaign_verdicts as (
         coalesce(min(campaign_name) filter (where can_sync), min(campaign_name)) as campaign_name,
         min(found_by) as found_by
     from campaign_states
-    group by organization, entity, record_id
+    group by organization, campaign_lookup_key, starts_at, ends_at
 ),
 
 -- a campaign or segment that could not be read is not an empty one
@@ -113,13 +150,14 @@ select
     -- a campaign that cannot be found is no reason not to expect the record; one whose state nobody knows leaves it open
     case
         when unreadable_links.record_id is not null then null
-        when campaign_verdicts.record_id is null then true
+        when campaign_verdicts.campaign_lookup_key is null then true
         else campaign_verdicts.was_syncing
     end as is_expected,
     case
         when unreadable_links.record_id is not null then 'unknown'
-        when campaign_verdicts.record_id is null then 'campaign_not_found'
+        when campaign_verdicts.campaign_lookup_key is null then 'campaign_not_found'
         when campaign_verdicts.was_syncing is null then 'unknown'
+        when not giving_records.is_created_at_known then 'assumed'
         when campaign_verdicts.was_syncing and campaign_verdicts.is_syncing_observed then 'observed'
         when not campaign_verdicts.was_syncing and campaign_verdicts.is_all_observed then 'observed'
         else 'assumed'
@@ -128,8 +166,9 @@ from giving_records
 left join campaign_verdicts
     on
         giving_records.organization = campaign_verdicts.organization
-        and giving_records.entity = campaign_verdicts.entity
-        and giving_records.record_id = campaign_verdicts.record_id
+        and giving_records.campaign_lookup_key = campaign_verdicts.campaign_lookup_key
+        and giving_records.created_at >= campaign_verdicts.starts_at
+        and giving_records.created_at < campaign_verdicts.ends_at
 left join records_with_unreadable_links as unreadable_links
     on
         giving_records.organization = unreadable_links.organization

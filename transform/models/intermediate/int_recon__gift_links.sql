@@ -1,5 +1,6 @@
 -- The first two steps of the ladder: which Raise gift each CRM+ gift belongs to by decision or by transaction id. A gift and
 -- the reversals that name it are one family and go together. Where the key is not the key, what it found counts as chance.
+{{ config(materialized='maintained_table') }}
 with recursive trusted_pairs as (
     select
         pairs.organization,

@@ -1,4 +1,5 @@
 -- Where each CRM+ gift that has to do with Raise belongs in the end: to a Raise gift, or to the row of an orphan.
+{{ config(materialized='maintained_table') }}
 with open_links as (
     select
         links.*,

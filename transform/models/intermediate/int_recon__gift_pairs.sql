@@ -1,5 +1,6 @@
 -- CRM+ gifts whose transaction id finds a Raise gift, by the fields of the setting `transaction_id_fields`; the first that
 -- fits wins. A value that several Raise gifts share finds none of them.
+{{ config(materialized='maintained_table') }}
 {%- set ways = [] -%}
 {%- for column in transaction_id_columns() -%}
     {%- set is_id = column == 'gift_id' -%}

@@ -1,4 +1,5 @@
 -- The CRM+ side of each match, and of each orphan, in one row.
+{{ config(materialized='maintained_table') }}
 with quarantined_gifts as (
     select distinct
         organization,

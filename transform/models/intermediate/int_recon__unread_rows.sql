@@ -79,6 +79,12 @@ select
     -- a row that came outside its slice is as new as that
     greatest(dated_ranges.read_at, records.extracted_at) as read_at
 from records
+-- most collections are read whole: nothing of these is sorted below
+semi join dated_ranges as read_in_slices
+    on
+        records.organization = read_in_slices.organization
+        and records.source = read_in_slices.source
+        and records.resource = read_in_slices.resource
 asof inner join dated_ranges
     on
         records.organization = dated_ranges.organization

@@ -1,4 +1,5 @@
 -- Raise donors for reporting, deleted and test-mode ones included.
+{{ config(materialized='maintained_table') }}
 select
     donors.organization,
     donors.donor_id,

@@ -1,4 +1,5 @@
 -- What each Raise gift is designated to: one row per allocation, in the order of the gift.
+{{ config(materialized='maintained_table') }}
 with allocation_lists as (
     select
         organization,

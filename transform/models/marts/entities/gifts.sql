@@ -1,4 +1,5 @@
 -- Raise gifts for reporting, deleted and test-mode ones included.
+{{ config(materialized='maintained_table') }}
 select
     gifts.organization,
     gifts.gift_id,

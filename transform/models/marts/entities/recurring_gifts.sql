@@ -1,4 +1,5 @@
 -- Raise schedules for reporting, deleted and test-mode ones included.
+{{ config(materialized='maintained_table') }}
 select
     schedules.organization,
     schedules.recurring_gift_id,

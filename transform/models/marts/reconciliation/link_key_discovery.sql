@@ -14,30 +14,37 @@ readings (strips_prefix) as (
     values (false), (true)
 ),
 
-raise_records as (
-    {% for field, column in fields.items() -%}
+-- ids are integers, and unique: they are not compared as texts
+raise_ids as (
+    select
+        organization,
+        'gift' as record_kind,
+        gift_id as raise_id,
+        amount,
+        gift_date as record_date
+    from {{ ref('stg_raise__gifts') }}
+    union all
+    select
+        organization,
+        'recurring_gift' as record_kind,
+        recurring_gift_id as raise_id,
+        amount,
+        start_date as record_date
+    from {{ ref('stg_raise__recurring_gifts') }}
+),
+
+raise_texts as (
+    {% for field, column in fields.items() if column != 'gift_id' -%}
         select
             organization,
             'gift' as record_kind,
             '{{ field }}' as raise_field,
-            {% if column == 'gift_id' -%}
-                cast(gift_id as varchar) as raise_key,
-            {%- else -%}
-                {{ fold_text(column) }} as raise_key,
-            {%- endif %}
+            {{ fold_text(column) }} as raise_key,
             amount,
             gift_date as record_date
         from {{ ref('stg_raise__gifts') }}
-        union all
-    {% endfor -%}
-    select
-        organization,
-        'recurring_gift' as record_kind,
-        'id' as raise_field,
-        cast(recurring_gift_id as varchar) as raise_key,
-        amount,
-        start_date as record_date
-    from {{ ref('stg_raise__recurring_gifts') }}
+        {% if not loop.last -%} union all {%- endif %}
+    {% endfor %}
 ),
 
 -- a value that several records share names none of them
@@ -49,7 +56,7 @@ raise_keys as (
         raise_key,
         any_value(amount) as amount,
         any_value(record_date) as record_date
-    from raise_records
+    from raise_texts
     where raise_key is not null
     group by organization, record_kind, raise_field, raise_key
     having count(*) = 1
@@ -85,12 +92,28 @@ crm_records as (
     where not is_deleted
 ),
 
-folded_records as (
+keyed_records as (
     select
         *,
-        {{ fold_text('transaction_source') }} as folded_source,
-        {{ fold_text('transaction_id') }} as whole_key
+        {{ fold_text('transaction_id') }} as whole_key,
+        {{ transaction_key('transaction_id') }} as stripped_key,
+        {{ transaction_key_without_part('transaction_id') }} as key_without_part,
+        {{ transaction_raise_id('transaction_id') }} as raise_id
     from crm_records
+),
+
+-- sources are folded by their spellings, of which there are few
+spellings as (
+    select
+        organization,
+        record_kind,
+        transaction_source,
+        {{ fold_text('transaction_source') }} as folded_source,
+        bool_or(is_from_raise) as is_raise_source,
+        count(*) as crm_records,
+        count(whole_key) as records_with_id
+    from keyed_records
+    group by organization, record_kind, transaction_source
 ),
 
 sources as (
@@ -98,54 +121,52 @@ sources as (
         organization,
         record_kind,
         folded_source,
-        mode({{ clean_text('transaction_source') }}) as transaction_source,
-        bool_or(is_from_raise) as is_raise_source,
-        count(*) as crm_records,
-        count(whole_key) as records_with_id
-    from folded_records
+        arg_max({{ clean_text('transaction_source') }}, crm_records) as transaction_source,
+        bool_or(is_raise_source) as is_raise_source,
+        cast(sum(crm_records) as bigint) as crm_records,
+        cast(sum(records_with_id) as bigint) as records_with_id
+    from spellings
     group by organization, record_kind, folded_source
-),
-
-keyed_records as (
-    select
-        *,
-        list_distinct([
-            {{ transaction_key('transaction_id') }},
-            {{ transaction_key_without_part('transaction_id') }},
-            cast({{ transaction_raise_id('transaction_id') }} as varchar)
-        ]) as stripped_keys
-    from folded_records
-    where whole_key is not null
 ),
 
 record_keys as (
     select
-        organization,
-        record_kind,
-        record_id,
-        folded_source,
-        amount,
-        record_date,
-        whole_key,
-        stripped_keys,
-        unnest(list_distinct(list_prepend(whole_key, stripped_keys))) as crm_key
+        *,
+        unnest(list_distinct([whole_key, stripped_key, key_without_part, cast(raise_id as varchar)])) as crm_key
     from keyed_records
+    where record_kind = 'gift' and whole_key is not null
 ),
 
 finds as (
     select
+        records.organization,
+        records.record_kind,
+        records.transaction_source,
+        records.record_id,
+        'id' as raise_field,
+        records.whole_key = cast(records.raise_id as varchar) as is_whole,
+        true as is_stripped,
+        records.amount - raise_ids.amount as amount_off,
+        records.record_date - raise_ids.record_date as days_off
+    from keyed_records as records
+    inner join raise_ids
+        on
+            records.organization = raise_ids.organization
+            and records.record_kind = raise_ids.record_kind
+            and records.raise_id = raise_ids.raise_id
+    union all
+    select
         record_keys.organization,
         record_keys.record_kind,
-        record_keys.folded_source,
+        record_keys.transaction_source,
         record_keys.record_id,
         raise_keys.raise_field,
         record_keys.crm_key = record_keys.whole_key as is_whole,
-        list_contains(record_keys.stripped_keys, record_keys.crm_key) as is_stripped,
-        coalesce(
-            abs(record_keys.amount - raise_keys.amount) <= {{ var('amount_tolerance') }}
-            and abs(record_keys.record_date - raise_keys.record_date) <= {{ var('date_tolerance_days') }},
-            false
-        ) as is_agreeing
+        record_keys.crm_key in (
+            record_keys.stripped_key, record_keys.key_without_part, cast(record_keys.raise_id as varchar)
+        ) as is_stripped,
+        record_keys.amount - raise_keys.amount as amount_off,
+        record_keys.record_date - raise_keys.record_date as days_off
     from record_keys
     inner join raise_keys
         on
@@ -154,26 +175,36 @@ finds as (
             and record_keys.crm_key = raise_keys.raise_key
 ),
 
+judged_finds as (
+    select
+        *,
+        coalesce(
+            abs(amount_off) <= {{ var('amount_tolerance') }} and abs(days_off) <= {{ var('date_tolerance_days') }},
+            false
+        ) as is_agreeing
+    from finds
+),
+
 found_records as (
     select
         organization,
         record_kind,
-        folded_source,
+        transaction_source,
         raise_field,
         record_id,
         bool_or(is_whole) as is_found_whole,
         bool_or(is_stripped) as is_found_stripped,
         bool_or(is_whole and is_agreeing) as is_agreeing_whole,
         bool_or(is_stripped and is_agreeing) as is_agreeing_stripped
-    from finds
-    group by organization, record_kind, folded_source, raise_field, record_id
+    from judged_finds
+    group by organization, record_kind, transaction_source, raise_field, record_id
 ),
 
 counts as (
     select
         organization,
         record_kind,
-        folded_source,
+        {{ fold_text('transaction_source') }} as folded_source,
         raise_field,
         count(*) filter (where is_found_whole) as found_whole,
         count(*) filter (where is_found_stripped) as found_stripped,
