@@ -301,6 +301,24 @@ def test_the_register_of_exceptions_outlives_a_full_refresh(manifest: dict[str, 
     assert register["config"]["full_refresh"] is False
 
 
+def test_rows_of_a_maintained_table_are_told_apart(manifest: dict[str, Any]) -> None:
+    # one that comes twice would be taken for one that stands
+    maintained = {
+        node["unique_id"]
+        for schema in ("intermediate", "marts")
+        for node in models(manifest, schema)
+        if node["config"]["materialized"] == "maintained_table"
+    }
+    tested = {
+        node["attached_node"]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "test"
+        and (node.get("test_metadata") or {}).get("name") in {"primary_key", "unique_combination"}
+    }
+    assert maintained
+    assert not maintained - tested
+
+
 def test_the_project_stands_alone() -> None:
     assert not (PROJECT / "packages.yml").exists()
     assert not (PROJECT / "dependencies.yml").exists()

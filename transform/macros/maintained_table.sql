@@ -3,7 +3,10 @@
     long as to compute and compare them (DuckDB 1.5.5, 2026-11-27: each text seventy billionths of a second).
 
     It needs no key, and no mark of what has changed, so that it always equals a table that is built from nothing: rows are
-    the same when a hash of 64 bits over all their columns is. Other columns than those that stand make it anew. -#}
+    the same when a hash of 64 bits over all their columns is. Other columns than those that stand make it anew.
+
+    The constraints of a contract hold as in a table. dbt knows that of its own materializations only, and warns unless the
+    constraint says `warn_unsupported: false`. -#}
 {% materialization maintained_table, adapter='duckdb' -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- if should_full_refresh() or existing is none or not existing.is_table

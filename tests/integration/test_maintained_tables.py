@@ -1,0 +1,130 @@
+"""Tables whose rows are left alone as long as they stay the same: the materialization, in a dbt project of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.building import PROJECT
+
+Rows = list[tuple[Any, ...]]
+
+_PROJECT = """
+name: kept
+profile: kept
+"""
+_PROFILE = """
+kept:
+  target: here
+  outputs:
+    here: {type: duckdb, path: "{{ env_var('KEPT_PATH') }}", threads: 1}
+"""
+_MODEL = "{{ config(materialized='maintained_table') }}\nselect * from main.told -- ends in a comment"
+
+
+class Kept:
+    """A dbt project with one maintained table, `kept`, of what the table `told` says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.warehouse = folder / "kept.duckdb"
+        for name in ("models", "macros"):
+            (folder / name).mkdir()
+        (folder / "dbt_project.yml").write_text(_PROJECT)
+        (folder / "profiles.yml").write_text(_PROFILE)
+        (folder / "models" / "kept.sql").write_text(_MODEL)
+        shutil.copy(PROJECT / "macros" / "maintained_table.sql", folder / "macros")
+        self._where = ["--project-dir", str(folder), "--profiles-dir", str(folder), "--log-level-file", "none"]
+
+    def tell(self, rows: Rows, columns: str = "id bigint, said varchar, amount decimal(18, 2)") -> None:
+        with duckdb.connect(str(self.warehouse)) as connection:
+            connection.execute(f"create or replace table main.told ({columns})")
+            if rows:
+                connection.executemany(f"insert into main.told values ({', '.join('?' * len(rows[0]))})", rows)
+
+    def build(self, *arguments: str) -> bool:
+        done = dbtRunner().invoke(["--quiet", "run", *arguments, *self._where])
+        DuckDBConnectionManager.close_all_connections()
+        return done.success
+
+    def rows(self, what: str = "*") -> Rows:
+        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+            return connection.execute(f"select {what} from main.kept order by all").fetchall()
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    folder = tmp_path_factory.mktemp("kept")
+    before = os.environ.get("KEPT_PATH")
+    os.environ["KEPT_PATH"] = str(folder / "kept.duckdb")
+    yield Kept(folder)
+    if before is None:
+        del os.environ["KEPT_PATH"]
+
+
+_said = st.sampled_from([None, "", "a", "b", "ab"])
+_amount = st.sampled_from([None, Decimal("0.00"), Decimal("1.00"), Decimal("-1.00"), Decimal("10.00")])
+_tables = st.dictionaries(st.integers(1, 6), st.tuples(_said, _amount), max_size=6).map(
+    lambda table: [(key, said, amount) for key, (said, amount) in table.items()]
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(days=st.lists(_tables, min_size=2, max_size=3))
+def test_it_always_holds_what_a_table_made_anew_would(kept: Kept, days: list[Rows]) -> None:
+    for rows in days:
+        kept.tell(rows)
+        assert kept.build()
+        assert kept.rows() == sorted(rows)
+
+
+def test_only_what_differs_is_written(kept: Kept) -> None:
+    kept.tell([(1, "a", 1), (2, "b", 2), (3, "c", 3), (4, None, None)])
+    assert kept.build("--full-refresh")
+    kept.tell([(4, None, None), (3, "c", 4), (1, "a", 1), (5, "d", 5)])
+    assert kept.build()
+    assert kept.rows() == [(1, "a", 1), (3, "c", 4), (4, None, None), (5, "d", 5)]
+    # what stays the same keeps its place, before what was written; made anew, it would stand as it was told
+    assert [key for _, key in kept.rows("rowid, id")][:2] == [1, 4]
+
+
+@pytest.mark.parametrize(
+    ("columns", "row"),
+    [
+        ("id bigint, said varchar, amount decimal(18, 2), added boolean", (1, "a", 1, True)),
+        ("id bigint, said varchar", (1, "a")),
+        ("id bigint, said varchar, amount varchar", (1, "a", "1.00")),
+        ("id bigint, told varchar, amount decimal(18, 2)", (1, "a", 1)),
+    ],
+)
+def test_other_columns_make_it_anew(kept: Kept, columns: str, row: tuple[Any, ...]) -> None:
+    kept.tell([(1, "a", 1), (2, "b", 2)])
+    assert kept.build("--full-refresh")
+    kept.tell([row], columns)
+    assert kept.build()
+    assert kept.rows() == [row]
+
+
+def test_a_build_that_fails_leaves_it_as_it_was(kept: Kept) -> None:
+    kept.tell([(1, "a", 1)])
+    assert kept.build("--full-refresh")
+    with duckdb.connect(str(kept.warehouse)) as connection:
+        connection.execute("drop table main.told")
+        connection.execute(
+            "create view main.told as select i as id, 'a' as said, cast(if(i > 1, error('odd'), '2') as decimal(18, 2))"
+            " as amount from range(1, 3) as numbers (i)"
+        )
+    assert not kept.build()
+    assert kept.rows() == [(1, "a", 1)]
+    with duckdb.connect(str(kept.warehouse)) as connection:
+        connection.execute("drop view main.told")
