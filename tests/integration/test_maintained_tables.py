@@ -31,6 +31,15 @@ kept:
     here: {type: duckdb, path: "{{ env_var('KEPT_PATH') }}", threads: 1}
 """
 _MODEL = "{{ config(materialized='maintained_table') }}\nselect * from main.told -- ends in a comment"
+_CONTRACT = """
+models:
+  - name: kept
+    config: {contract: {enforced: true}}
+    columns:
+      - {name: id, data_type: bigint, constraints: [{type: not_null, warn_unsupported: false}]}
+      - {name: said, data_type: varchar}
+      - {name: amount, data_type: "decimal(18, 2)"}
+"""
 
 
 class Kept:
@@ -113,6 +122,39 @@ def test_other_columns_make_it_anew(kept: Kept, columns: str, row: tuple[Any, ..
     kept.tell([row], columns)
     assert kept.build()
     assert kept.rows() == [row]
+
+
+def test_no_list_is_no_empty_list(kept: Kept) -> None:
+    kept.tell([(1, []), (2, None)], "id bigint, said varchar[]")
+    assert kept.build("--full-refresh")
+    kept.tell([(1, None), (2, [])], "id bigint, said varchar[]")
+    assert kept.build()
+    assert kept.rows() == [(1, None), (2, [])]
+
+
+def test_a_row_that_stands_twice_stands_once_after_the_next_build(kept: Kept) -> None:
+    kept.tell([(1, "a", 1), (1, "a", 1), (1, "a", 1), (2, "b", 2)])
+    assert kept.build("--full-refresh")
+    assert len(kept.rows()) == 4
+    kept.tell([(1, "a", 1), (2, "b", 2)])
+    assert kept.build()
+    assert kept.rows() == [(1, "a", 1), (2, "b", 2)]
+
+
+def test_another_constraint_makes_it_anew(kept: Kept) -> None:
+    kept.tell([(None, "a", 1)])
+    assert kept.build("--full-refresh")
+    contract = kept.warehouse.parent / "models" / "kept.yml"
+    contract.write_text(_CONTRACT)
+    assert not kept.build()
+    kept.tell([(1, "a", 1)])
+    assert kept.build()
+    kept.tell([(1, "a", 1), (None, "b", 2)])
+    assert not kept.build()
+    assert kept.rows() == [(1, "a", 1)]
+    contract.unlink()
+    assert kept.build()
+    assert kept.rows() == [(1, "a", 1), (None, "b", 2)]
 
 
 def test_a_build_that_fails_leaves_it_as_it_was(kept: Kept) -> None:

@@ -149,7 +149,7 @@ select
         when keyed_gifts.currency = keyed_gifts.base_currency then cast(keyed_gifts.amount as decimal(28, 10))
         else cast(keyed_gifts.amount * keyed_gifts.exchange_rate as decimal(28, 10))
     end as base_amount,
-    coalesce(cost_designations.signed_costs, 0) as designated_costs,
+    cast(coalesce(cost_designations.signed_costs, 0) as decimal(18, 2)) as designated_costs,
     coalesce(
         cast(
             cost_designations.signed_costs

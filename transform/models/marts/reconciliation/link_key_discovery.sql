@@ -103,12 +103,11 @@ keyed_records as (
 ),
 
 -- sources are folded by their spellings, of which there are few
-spellings as (
+raw_spellings as (
     select
         organization,
         record_kind,
         transaction_source,
-        {{ fold_text('transaction_source') }} as folded_source,
         bool_or(is_from_raise) as is_raise_source,
         count(*) as crm_records,
         count(whole_key) as records_with_id
@@ -116,12 +115,25 @@ spellings as (
     group by organization, record_kind, transaction_source
 ),
 
+spellings as (
+    select
+        organization,
+        record_kind,
+        {{ fold_text('transaction_source') }} as folded_source,
+        {{ clean_text('transaction_source') }} as spelling,
+        bool_or(is_raise_source) as is_raise_source,
+        sum(crm_records) as crm_records,
+        sum(records_with_id) as records_with_id
+    from raw_spellings
+    group by organization, record_kind, folded_source, spelling
+),
+
 sources as (
     select
         organization,
         record_kind,
         folded_source,
-        arg_max({{ clean_text('transaction_source') }}, crm_records) as transaction_source,
+        arg_max(spelling, crm_records order by spelling) as transaction_source,
         bool_or(is_raise_source) as is_raise_source,
         cast(sum(crm_records) as bigint) as crm_records,
         cast(sum(records_with_id) as bigint) as records_with_id
