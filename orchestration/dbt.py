@@ -23,6 +23,7 @@ _RESULTS = "run_results.json"
 _SMALL = 1_500_000_000
 """Bytes of a warehouse of about a million gifts on each side."""
 _MEMORY_LIMIT = "WAREHOUSE_MEMORY_LIMIT"
+_KEPT_MEMORY = "WAREHOUSE_KEPT_MEMORY"
 _FAILED = {"error", "fail", "runtime error"}
 _ARTIFACTS = {"target", "logs", "dbt_packages"}
 
@@ -50,7 +51,7 @@ def environment(settings: Paths) -> Iterator[None]:
     """What the project's profile reads, for the processes that are started inside."""
     told = {"WAREHOUSE_PATH": str(settings.warehouse_path)}
     if isinstance(settings, Settings):
-        told[_MEMORY_LIMIT] = settings.warehouse_memory_limit or memory_limit(settings.warehouse_path)
+        told |= memory(settings.warehouse_path, settings.warehouse_memory_limit)
     before = {name: os.environ.pop(name) for name in told if name in os.environ}
     os.environ.update(told)
     try:
@@ -61,21 +62,31 @@ def environment(settings: Paths) -> Iterator[None]:
         os.environ.update(before)
 
 
-def memory_limit(warehouse: Path) -> str:
-    """How much memory is enough for the models of this warehouse, as DuckDB names sizes."""
+def memory(warehouse: Path, limit: str | None = None) -> dict[str, str]:
+    """How much memory the models of this warehouse may use and keep, as DuckDB names sizes, by what the profile reads.
+
+    Unless a limit is given, it is what is enough.
+    """
     with duckdb.connect() as connection:
-        ((own,),) = connection.execute("select current_setting('memory_limit')").fetchall()
-        is_large = warehouse.exists() and warehouse.stat().st_size > _SMALL
-        # Of ten million gifts some models hold more than any small limit at a time.
-        if is_large or _bytes(own) < _SMALL:
-            return str(own)
-    return "1500MB"
+
+        def allowed() -> str:
+            ((size,),) = connection.execute("select current_setting('memory_limit')").fetchall()
+            return str(size)
+
+        own = allowed()
+        if not limit:
+            is_large = warehouse.exists() and warehouse.stat().st_size > _SMALL
+            # Of ten million gifts some models hold more than any small limit at a time.
+            limit = own if is_large or _bytes(own) < _SMALL else "1500MB"
+        connection.execute("set memory_limit = ?", [limit])
+        # DuckDB refuses to keep more than it would allow itself.
+        return {_MEMORY_LIMIT: limit, _KEPT_MEMORY: min(own, allowed(), key=_bytes)}
 
 
 def _bytes(size: str) -> float:
     """A size as DuckDB tells it, such as `18.7 GiB`."""
     number, unit = size.split()
-    return float(number) * 1024.0 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit)
+    return float(number) * 1024.0 ** ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB").index(unit)
 
 
 def prepared_manifest() -> Path:
@@ -112,7 +123,7 @@ def described_sources(manifest: Path) -> dict[tuple[str, str], Described]:
 
 def fresh_target(settings: Paths) -> Path:
     """Where one run of dbt writes its artifacts and log: never into the project, which may be installed read-only."""
-    target, parsed = settings.state_path / "dbt" / "run", settings.state_path / "dbt" / "parse"
+    target, parsed = _target(settings), settings.state_path / "dbt" / "parse"
     target.mkdir(parents=True, exist_ok=True)
     (target / _RESULTS).unlink(missing_ok=True)
     # Spares the first run the parse that the manifest already cost.
@@ -121,16 +132,32 @@ def fresh_target(settings: Paths) -> Path:
     return target
 
 
+def rows_stand_twice(settings: Paths) -> bool:
+    """Whether the last run of dbt found so: tables of which only differences are written have to be made anew then."""
+    failed, _ = _failed(_target(settings))
+    return any(name.startswith(("primary_key_", "unique_")) for name in failed)
+
+
 def failure(target: Path, said: str) -> TransformFailed:
     """What went wrong in a run of dbt, by the names of what failed; `said` is for when dbt did not come that far."""
-    results = target / _RESULTS
-    nodes = json.loads(results.read_bytes())["results"] if results.exists() else []
-    failed = {node["unique_id"].split(".")[2]: node["message"] or "" for node in nodes if node["status"] in _FAILED}
-    what = f"{len(failed)} of {len(nodes)} failed: {', '.join(failed)}" if failed else _last_line(said)
+    failed, count = _failed(target)
+    what = f"{len(failed)} of {count} failed: {', '.join(failed)}" if failed else _last_line(said)
     # Also a disk that is full is told so.
     if any("Out of Memory" in message and "offload" not in message for message in failed.values()):
         what += f"; the memory that {_MEMORY_LIMIT} allows was not enough: allow more"
     return TransformFailed(f"dbt: {what}. Nothing was published; the reasons are in {target / 'dbt.log'}.")
+
+
+def _target(settings: Paths) -> Path:
+    return settings.state_path / "dbt" / "run"
+
+
+def _failed(target: Path) -> tuple[dict[str, str], int]:
+    """What failed in the run of dbt that wrote there, with its messages, and how many nodes there were."""
+    results = target / _RESULTS
+    nodes = json.loads(results.read_bytes())["results"] if results.exists() else []
+    failed = {node["unique_id"].split(".")[2]: node["message"] or "" for node in nodes if node["status"] in _FAILED}
+    return failed, len(nodes)
 
 
 def _fingerprint(project: Path) -> str:

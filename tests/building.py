@@ -16,7 +16,7 @@ import duckdb
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
-from orchestration.dbt import memory_limit
+from orchestration.dbt import memory
 
 PROJECT = Path(__file__).parents[1] / "transform"
 BUILD = ("build", "--exclude-resource-type", "unit_test")
@@ -48,7 +48,7 @@ def measured(warehouse: Path, *arguments: str) -> Measured:
         **os.environ,
         "HOME": str(folder),
         "WAREHOUSE_PATH": str(warehouse),
-        "WAREHOUSE_MEMORY_LIMIT": memory_limit(warehouse),
+        **memory(warehouse),
         "DBT_TARGET_PATH": str(folder / "target"),
         "DBT_LOG_PATH": str(folder / "logs"),
         "DBT_PROFILES_DIR": str(PROJECT),

@@ -91,8 +91,9 @@ def transform_assets(manifest: Path) -> dg.AssetsDefinition:
             # The account of a load that was killed may stand before its rows do.
             for source in SOURCES:
                 finish_pending(source, settings)
+            command = [*_BUILD, "--full-refresh"] if dbt.rows_stand_twice(settings) else _BUILD
             with dbt.environment(settings):
-                invocation = transformer.cli(_BUILD, context=context, target_path=dbt.fresh_target(settings))
+                invocation = transformer.cli(command, context=context, target_path=dbt.fresh_target(settings))
             expected = len(context.selected_asset_keys) + len(context.selected_asset_check_keys)
             yield from _events(invocation, expected)
 

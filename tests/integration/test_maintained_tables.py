@@ -132,15 +132,6 @@ def test_no_list_is_no_empty_list(kept: Kept) -> None:
     assert kept.rows() == [(1, None), (2, [])]
 
 
-def test_a_row_that_stands_twice_stands_once_after_the_next_build(kept: Kept) -> None:
-    kept.tell([(1, "a", 1), (1, "a", 1), (1, "a", 1), (2, "b", 2)])
-    assert kept.build("--full-refresh")
-    assert len(kept.rows()) == 4
-    kept.tell([(1, "a", 1), (2, "b", 2)])
-    assert kept.build()
-    assert kept.rows() == [(1, "a", 1), (2, "b", 2)]
-
-
 def test_another_constraint_makes_it_anew(kept: Kept) -> None:
     kept.tell([(None, "a", 1)])
     assert kept.build("--full-refresh")

@@ -3,8 +3,8 @@
     long as to compute and compare them (DuckDB 1.5.5, 2026-11-27: each text seventy billionths of a second).
 
     It needs no mark of what has changed: rows are the same when a hash of 64 bits over all their columns is. Each row is one
-    that comes once: the table needs a test of uniqueness. A row that stands twice stands once after the next build. Other
-    columns or constraints than those that stand make it anew.
+    that comes once, which a test has to hold: where one stands twice, only a full refresh takes it out. Other columns or
+    constraints than those that stand make it anew.
 
     dbt knows of its own materializations only that they enforce the constraints of a contract, and warns unless the
     constraint says `warn_unsupported: false`. -#}
@@ -86,14 +86,9 @@
     ) as fresh
     full join (
         select
-            row_id,
-            case when row_number() over (partition by row_hash) = 1 then row_hash end as row_hash
-        from (
-            select
-                rowid as row_id,
-                {{ row_hash(standing) }} as row_hash
-            from {{ target }}
-        )
+            rowid as row_id,
+            {{ row_hash(standing) }} as row_hash
+        from {{ target }}
     ) as standing on fresh.row_hash = standing.row_hash
     where fresh.row_hash is null or standing.row_hash is null;
 

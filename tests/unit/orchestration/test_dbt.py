@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from ingestion.settings import Paths
 from orchestration import dbt
 
 
@@ -67,6 +69,28 @@ def test_sizes_as_duckdb_tells_them(told: str, size: float) -> None:
     assert dbt._bytes(told) == size
 
 
+@pytest.mark.parametrize(
+    ("test", "status", "is_twice"),
+    [
+        ("primary_key_gifts_organization__gift_id", "fail", True),
+        ("unique_combination_recon_gifts_organization__raise_id", "fail", True),
+        ("unique_combination_recon_gifts_organization__raise_id", "pass", False),
+        ("not_null_gifts_gift_id", "fail", False),
+    ],
+)
+def test_rows_that_stand_twice_are_known_until_the_next_run(
+    tmp_path: Path, test: str, status: str, is_twice: bool
+) -> None:
+    settings = Paths(warehouse_path=tmp_path / "warehouse.duckdb")
+    assert not dbt.rows_stand_twice(settings)
+    target = dbt.fresh_target(settings)
+    result = {"unique_id": f"test.tieout.{test}.1234", "status": status, "message": "Got 2 results"}
+    (target / "run_results.json").write_text(json.dumps({"results": [result]}))
+    assert dbt.rows_stand_twice(settings) is is_twice
+    dbt.fresh_target(settings)
+    assert not dbt.rows_stand_twice(settings)
+
+
 def test_a_failure_before_any_result_says_what_dbt_said_last(tmp_path: Path) -> None:
     said = str(dbt.failure(tmp_path, "Encountered an error:\n\nCompilation Error in model x\n"))
     assert said.startswith("dbt: Compilation Error in model x.")
@@ -87,15 +111,26 @@ def test_the_profile_is_told_where_the_warehouse_is_and_nobody_else(monkeypatch:
 def test_a_small_warehouse_is_built_within_a_small_limit_and_a_large_one_within_that_of_duckdb(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    small = dbt.memory_limit(tmp_path / "none_yet.duckdb")
-    assert f"env_var('WAREHOUSE_MEMORY_LIMIT', '{small}')" in (dbt.project_path() / "profiles.yml").read_text()
+    small = dbt.memory(tmp_path / "none_yet.duckdb")
+    profile = (dbt.project_path() / "profiles.yml").read_text()
+    assert f"env_var('WAREHOUSE_MEMORY_LIMIT', '{small['WAREHOUSE_MEMORY_LIMIT']}')" in profile
+    assert set(re.findall(r"env_var\('(\w+)'", profile)) == {"WAREHOUSE_PATH", *small}
     with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
         connection.execute("create table gifts as select 1")
-        assert dbt.memory_limit(tmp_path / "w.duckdb") == small
+        assert dbt.memory(tmp_path / "w.duckdb") == small
         monkeypatch.setattr(dbt, "_SMALL", 0)
-        large = dbt.memory_limit(tmp_path / "w.duckdb")
+        large = dbt.memory(tmp_path / "w.duckdb")["WAREHOUSE_MEMORY_LIMIT"]
         assert connection.execute("select current_setting('memory_limit')").fetchone() == (large,)
         connection.execute(f"set memory_limit = '{large}'")
+
+
+@pytest.mark.parametrize("limit", [None, "400MB", "100TB"])
+def test_duckdb_keeps_no_more_than_it_accepts(tmp_path: Path, limit: str | None) -> None:
+    told = dbt.memory(tmp_path / "none_yet.duckdb", limit)
+    with duckdb.connect() as connection:
+        connection.execute(f"set block_allocator_memory = '{told['WAREHOUSE_KEPT_MEMORY']}'")
+        connection.execute(f"set memory_limit = '{told['WAREHOUSE_MEMORY_LIMIT']}'")
+    assert dbt._bytes(told["WAREHOUSE_KEPT_MEMORY"]) > 2**28
 
 
 def test_what_the_settings_say_of_memory_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -103,6 +138,8 @@ def test_what_the_settings_say_of_memory_counts(monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.chdir(tmp_path)
     with dbt.environment(Settings()):
-        assert os.environ["WAREHOUSE_MEMORY_LIMIT"] == dbt.memory_limit(tmp_path / "none_yet.duckdb")
+        assert (
+            os.environ["WAREHOUSE_MEMORY_LIMIT"] == dbt.memory(tmp_path / "none_yet.duckdb")["WAREHOUSE_MEMORY_LIMIT"]
+        )
     with dbt.environment(Settings(warehouse_memory_limit="7GB")):
         assert os.environ["WAREHOUSE_MEMORY_LIMIT"] == "7GB"

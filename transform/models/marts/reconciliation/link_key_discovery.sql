@@ -47,21 +47,6 @@ raise_texts as (
     {% endfor %}
 ),
 
--- a value that several records share names none of them
-raise_keys as (
-    select
-        organization,
-        record_kind,
-        raise_field,
-        raise_key,
-        any_value(amount) as amount,
-        any_value(record_date) as record_date
-    from raise_texts
-    where raise_key is not null
-    group by organization, record_kind, raise_field, raise_key
-    having count(*) = 1
-),
-
 crm_records as (
     select
         gifts.organization,
@@ -147,6 +132,21 @@ record_keys as (
         unnest(list_distinct([whole_key, stripped_key, key_without_part, cast(raise_id as varchar)])) as crm_key
     from keyed_records
     where record_kind = 'gift' and whole_key is not null
+),
+
+-- a value that several records share names none of them; most are on no CRM+ record, and need not be gathered
+raise_keys as (
+    select
+        organization,
+        record_kind,
+        raise_field,
+        raise_key,
+        any_value(amount) as amount,
+        any_value(record_date) as record_date
+    from raise_texts
+    where raise_key in (select record_keys.crm_key from record_keys)
+    group by organization, record_kind, raise_field, raise_key
+    having count(*) = 1
 ),
 
 finds as (
