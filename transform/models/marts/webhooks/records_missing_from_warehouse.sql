@@ -20,12 +20,11 @@ believed_types as (
     where status not in ('contradicted', 'undocumented')
 ),
 
-named_records as (
+logged_records as (
     select
         events.organization,
         entities.entity,
         try_cast(events.record_id as bigint) as record_id,
-        'delivery log' as seen_in,
         events.first_attempt_at as seen_at,
         events.action = 'deleted' as is_reported_deleted
     from {{ ref('webhook_events') }} as events
@@ -39,21 +38,59 @@ named_records as (
         organization,
         'webhook' as entity,
         webhook_id as record_id,
-        'delivery log' as seen_in,
         coalesce(created_at, first_extracted_at) as seen_at,
         false as is_reported_deleted
     from {{ ref('stg_raise__webhook_logs') }}
+),
+
+known_records as (
+    {% for entity in ['donor', 'gift', 'recurring_gift', 'campaign', 'webhook'] -%}
+        select
+            organization,
+            '{{ entity }}' as entity,
+            {{ entity }}_id as record_id
+        from {{ ref('stg_raise__' ~ entity ~ 's') }}
+        {% if not loop.last -%} union all {%- endif %}
+    {% endfor %}
+),
+
+-- hardly any are left once the known ones are out: each kind of reference is held against its own table, and only these
+-- are gathered
+absent_records as (
+    select
+        logged_records.organization,
+        logged_records.entity,
+        logged_records.record_id,
+        'delivery log' as seen_in,
+        logged_records.seen_at,
+        logged_records.is_reported_deleted
+    from logged_records
+    anti join known_records
+        on
+            logged_records.organization = known_records.organization
+            and logged_records.entity = known_records.entity
+            and logged_records.record_id = known_records.record_id
     {% for table in ['gifts', 'recurring_gifts'] -%}
         union all
         select
-            organization,
+            allocations.organization,
             'project' as entity,
-            unnest(from_json(projects, '[{"projectId": "BIGINT"}]')).projectid as record_id,
+            allocations.record_id,
             '{{ table }}.projects' as seen_in,
-            first_extracted_at as seen_at,
+            allocations.seen_at,
             false as is_reported_deleted
-        from {{ ref('stg_raise__' ~ table) }}
-        where not is_deleted
+        from (
+            select
+                organization,
+                unnest(from_json(projects, '[{"projectId": "BIGINT"}]')).projectid as record_id,
+                first_extracted_at as seen_at
+            from {{ ref('stg_raise__' ~ table) }}
+            where not is_deleted
+        ) as allocations
+        anti join {{ ref('stg_raise__projects') }} as known
+            on
+                allocations.organization = known.organization
+                and allocations.record_id = known.project_id
     {% endfor -%}
     {% for table, column, entity in [
         ('gifts', 'donor_id', 'donor'),
@@ -67,26 +104,22 @@ named_records as (
     ] -%}
         union all
         select
-            organization,
+            naming.organization,
             '{{ entity }}' as entity,
-            {{ column }} as record_id,
+            naming.{{ column }} as record_id,
             '{{ table }}.{{ column }}' as seen_in,
-            first_extracted_at as seen_at,
+            naming.first_extracted_at as seen_at,
             false as is_reported_deleted
-        from {{ ref('stg_raise__' ~ table) }}
-        where not is_deleted
+        from {{ ref('stg_raise__' ~ table) }} as naming
+        anti join {{ ref('stg_raise__' ~ entity ~ 's') }} as known
+            on
+                naming.organization = known.organization
+                and naming.{{ column }} = known.{{ entity }}_id
+        where not naming.is_deleted
     {% endfor %}
 ),
 
-known_records as (
-    {% for entity in ['donor', 'gift', 'recurring_gift', 'campaign', 'segment', 'project', 'webhook'] -%}
-        select
-            organization,
-            '{{ entity }}' as entity,
-            {{ entity }}_id as record_id
-        from {{ ref('stg_raise__' ~ entity ~ 's') }}
-        union all
-    {% endfor -%}
+quarantined_records as (
     select
         quarantined.organization,
         entities.entity,
@@ -95,25 +128,24 @@ known_records as (
     inner join entities on quarantined.resource = entities.resource
 ),
 
--- hardly any are left once the known ones are out: only these are gathered
 unknown_records as (
     select
-        named_records.organization,
-        named_records.entity,
-        named_records.record_id,
-        string_agg(distinct named_records.seen_in, ', ' order by named_records.seen_in) as seen_in,
-        min(named_records.seen_at) as first_seen_at,
-        max(named_records.seen_at) as last_seen_at,
-        bool_and(named_records.seen_in = 'delivery log') as is_only_logged
-    from named_records
-    anti join known_records
+        absent_records.organization,
+        absent_records.entity,
+        absent_records.record_id,
+        string_agg(distinct absent_records.seen_in, ', ' order by absent_records.seen_in) as seen_in,
+        min(absent_records.seen_at) as first_seen_at,
+        max(absent_records.seen_at) as last_seen_at,
+        bool_and(absent_records.seen_in = 'delivery log') as is_only_logged
+    from absent_records
+    anti join quarantined_records
         on
-            named_records.organization = known_records.organization
-            and named_records.entity = known_records.entity
-            and named_records.record_id = known_records.record_id
-    where named_records.record_id > 0
-    group by named_records.organization, named_records.entity, named_records.record_id
-    having not bool_or(coalesce(named_records.is_reported_deleted, false))
+            absent_records.organization = quarantined_records.organization
+            and absent_records.entity = quarantined_records.entity
+            and absent_records.record_id = quarantined_records.record_id
+    where absent_records.record_id > 0
+    group by absent_records.organization, absent_records.entity, absent_records.record_id
+    having not bool_or(coalesce(absent_records.is_reported_deleted, false))
 ),
 
 complete_reads as (
