@@ -1,18 +1,29 @@
-{#- The transaction id of a CRM+ record as it is compared with Raise: folded, without the prefix that Raise puts before. -#}
-{% macro transaction_key(expression) -%}
-    nullif(regexp_replace({{ fold_text(expression) }}, '^(rd2-|rd-|raise-)', ''), '')
+{#- How the transaction id of a CRM+ record is compared with Raise, step by step. Each step is given the column of the one
+    before, so that nothing is computed twice; to see that there is nothing to take off takes a tenth of the time of a
+    regular expression. -#}
+
+
+{#- Of the folded text: without the prefix that Raise puts before. -#}
+{% macro transaction_key(text) -%}
+    case
+        when starts_with({{ text }}, 'r') then nullif(regexp_replace({{ text }}, '^(rd2-|rd-|raise-)', ''), '')
+        else {{ text }}
+    end
 {%- endmacro %}
 
 
-{#- The same without the number of the part, which a gift to several projects carries behind it (`-1`, `-2`). -#}
-{% macro transaction_key_without_part(expression) -%}
-    nullif(regexp_replace({{ transaction_key(expression) }}, '-[0-9]+$', ''), '')
+{#- Of the key: without the number of the part, which a gift to several projects carries behind it (`-1`, `-2`). -#}
+{% macro transaction_key_without_part(key) -%}
+    case
+        when contains({{ key }}, '-') then nullif(regexp_replace({{ key }}, '-[0-9]+$', ''), '')
+        else {{ key }}
+    end
 {%- endmacro %}
 
 
-{#- The Raise id that a transaction id stands for; null when it stands for none. -#}
+{#- The Raise id that a transaction id stands for, all steps at once; null when it stands for none. For few rows. -#}
 {% macro transaction_raise_id(expression) -%}
-    {{ integer_key(transaction_key_without_part(expression)) }}
+    {{ integer_key(transaction_key_without_part(transaction_key(fold_text(expression)))) }}
 {%- endmacro %}
 
 

@@ -48,16 +48,36 @@ signed_gifts as not materialized (
             and gifts.reversed_gift_id = named_reversals.gift_id
 ),
 
-keyed_gifts as (
+transaction_texts as not materialized (
+    select
+        *,
+        {{ fold_text('transaction_id') }} as transaction_text
+    from signed_gifts
+),
+
+transaction_keys as not materialized (
+    select
+        *,
+        {{ transaction_key('transaction_text') }} as transaction_key
+    from transaction_texts
+),
+
+paired_gifts as not materialized (
     select
         * replace (cast(sign * amount as decimal(18, 2)) as amount),
-        case when is_from_raise then {{ transaction_key('transaction_id') }} end as pair_key,
-        case when is_from_raise then {{ transaction_key_without_part('transaction_id') }} end as pair_key_without_part,
-        case when is_from_raise then {{ transaction_raise_id('transaction_id') }} end as pair_raise_id,
+        case when is_from_raise then transaction_key end as pair_key,
+        case when is_from_raise then {{ transaction_key_without_part('transaction_key') }} end as pair_key_without_part,
         -- the sources that stand for Raise are one
         case when is_from_raise then '' else {{ fold_text('transaction_source') }} end
-        || chr(31) || {{ transaction_key('transaction_id') }} as transaction_pair
-    from signed_gifts
+        || chr(31) || transaction_key as transaction_pair
+    from transaction_keys
+),
+
+keyed_gifts as (
+    select
+        *,
+        {{ integer_key('pair_key_without_part') }} as pair_raise_id
+    from paired_gifts
 ),
 
 {% if fields != ['gift_id'] -%}

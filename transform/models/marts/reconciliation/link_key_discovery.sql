@@ -77,14 +77,32 @@ crm_records as (
     where not is_deleted
 ),
 
+folded_records as not materialized (
+    select
+        *,
+        {{ fold_text('transaction_id') }} as whole_key
+    from crm_records
+),
+
+stripped_records as not materialized (
+    select
+        *,
+        {{ transaction_key('whole_key') }} as stripped_key
+    from folded_records
+),
+
+whole_records as not materialized (
+    select
+        *,
+        {{ transaction_key_without_part('stripped_key') }} as key_without_part
+    from stripped_records
+),
+
 keyed_records as (
     select
         *,
-        {{ fold_text('transaction_id') }} as whole_key,
-        {{ transaction_key('transaction_id') }} as stripped_key,
-        {{ transaction_key_without_part('transaction_id') }} as key_without_part,
-        {{ transaction_raise_id('transaction_id') }} as raise_id
-    from crm_records
+        {{ integer_key('key_without_part') }} as raise_id
+    from whole_records
 ),
 
 -- sources are folded by their spellings, of which there are few
