@@ -46,7 +46,7 @@ MODELS = {
     "event_type_labels": Scope("spellings", STATUS),
     "int_raise__webhook_deliveries": Scope("read_attempts"),
     "webhook_events": Scope("folded"),
-    "records_missing_from_warehouse": Scope("named_records", "end as severity"),
+    "records_missing_from_warehouse": Scope("logged_records", "end as severity"),
     "int_raise__campaign_event_states": Scope("states"),
     "campaign_sync_windows": Scope("version_changes"),
 }
