@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +135,7 @@ def fresh_target(settings: Paths) -> Path:
 def rows_stand_twice(settings: Paths) -> bool:
     """Whether the last run of dbt found so: tables of which only differences are written have to be made anew then."""
     failed, _ = _failed(_target(settings))
-    return any(name.startswith(("primary_key_", "unique_")) for name in failed)
+    return _tells_of_twins(failed)
 
 
 def failure(target: Path, said: str) -> TransformFailed:
@@ -145,6 +145,8 @@ def failure(target: Path, said: str) -> TransformFailed:
     # Also a disk that is full is told so.
     if any("Out of Memory" in message and "offload" not in message for message in failed.values()):
         what += f"; the memory that {_MEMORY_LIMIT} allows was not enough: allow more"
+    if _tells_of_twins(failed):
+        what += "; rows stand twice: the next run makes all tables anew"
     return TransformFailed(f"dbt: {what}. Nothing was published; the reasons are in {target / 'dbt.log'}.")
 
 
@@ -158,6 +160,10 @@ def _failed(target: Path) -> tuple[dict[str, str], int]:
     nodes = json.loads(results.read_bytes())["results"] if results.exists() else []
     failed = {node["unique_id"].split(".")[2]: node["message"] or "" for node in nodes if node["status"] in _FAILED}
     return failed, len(nodes)
+
+
+def _tells_of_twins(failed: Iterable[str]) -> bool:
+    return any(name.startswith(("primary_key_", "unique_")) for name in failed)
 
 
 def _fingerprint(project: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from decimal import Decimal
@@ -73,12 +72,10 @@ class Kept:
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
-    folder = tmp_path_factory.mktemp("kept")
-    before = os.environ.get("KEPT_PATH")
-    os.environ["KEPT_PATH"] = str(folder / "kept.duckdb")
-    yield Kept(folder)
-    if before is None:
-        del os.environ["KEPT_PATH"]
+    kept = Kept(tmp_path_factory.mktemp("kept"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KEPT_PATH", str(kept.warehouse))
+        yield kept
 
 
 _said = st.sampled_from([None, "", "a", "b", "ab"])

@@ -46,7 +46,7 @@ def test_a_failure_names_what_failed(tmp_path: Path) -> None:
         {"unique_id": "test.tieout.late_gifts", "status": "warn", "message": "Got 3 results"},
         {"unique_id": "model.tieout.recon_summary", "status": "skipped", "message": None},
     )
-    assert "2 of 4 failed: recon_gifts, unique_recon_gifts_raise_id." in said
+    assert "2 of 4 failed: recon_gifts, unique_recon_gifts_raise_id; rows stand twice: the next run makes" in said
     assert str(tmp_path / "dbt.log") in said
     assert "\n" not in said
     assert "memory" not in said
@@ -87,6 +87,7 @@ def test_rows_that_stand_twice_are_known_until_the_next_run(
     result = {"unique_id": f"test.tieout.{test}.1234", "status": status, "message": "Got 2 results"}
     (target / "run_results.json").write_text(json.dumps({"results": [result]}))
     assert dbt.rows_stand_twice(settings) is is_twice
+    assert ("; rows stand twice: the next run makes all tables anew." in str(dbt.failure(target, ""))) is is_twice
     dbt.fresh_target(settings)
     assert not dbt.rows_stand_twice(settings)
 
