@@ -319,6 +319,24 @@ def test_rows_of_a_maintained_table_are_told_apart(manifest: dict[str, Any]) -> 
     assert not maintained - tested
 
 
+@pytest.mark.parametrize("mart", STATUSES)
+def test_reconciliations_restate_as_of_and_nothing_else(manifest: dict[str, Any], mart: str) -> None:
+    model = next(node for node in models(manifest, "marts") if node["name"] == mart)
+    assert model["config"]["meta"]["restated"] == ["as_of"]
+    entity = mart.removeprefix("recon_").removesuffix("s")
+    assert [hook["sql"] for hook in model["config"]["post-hook"]] == [f"{{{{ restate_as_of('{entity}') }}}}"]
+    # a check that reads a list would have every row written anew with it
+    lists = {name for name, column in model["columns"].items() if column["data_type"].endswith("[]")}
+    constraints = [*model["constraints"], *(c for column in model["columns"].values() for c in column["constraints"])]
+    read = {word for c in constraints if c["type"] == "check" for word in re.findall(r"\w+", c["expression"])}
+    assert not read & (lists | {"as_of"})
+
+
+def test_no_other_table_leaves_columns_out_of_the_comparison(manifest: dict[str, Any]) -> None:
+    restating = {node["name"] for node in manifest["nodes"].values() if "restated" in node["config"].get("meta", {})}
+    assert restating == set(STATUSES)
+
+
 def test_the_project_stands_alone() -> None:
     assert not (PROJECT / "packages.yml").exists()
     assert not (PROJECT / "dependencies.yml").exists()

@@ -30,10 +30,19 @@ kept:
     here: {type: duckdb, path: "{{ env_var('KEPT_PATH') }}", threads: 1}
 """
 _MODEL = "{{ config(materialized='maintained_table') }}\nselect * from main.told -- ends in a comment"
+_RESTATING = """
+{{ config(
+    materialized='maintained_table',
+    meta={'restated': ['amount']},
+    post_hook='update {{ this }} set amount = told.amount from main.told where told.said = kept.said'
+) }}
+select * from main.told
+"""
 _CONTRACT = """
 models:
   - name: kept
     config: {contract: {enforced: true}}
+    constraints: [{type: check, expression: "said != 'z'", warn_unsupported: false}]
     columns:
       - {name: id, data_type: bigint, constraints: [{type: not_null, warn_unsupported: false}]}
       - {name: said, data_type: varchar}
@@ -137,12 +146,33 @@ def test_another_constraint_makes_it_anew(kept: Kept) -> None:
     assert not kept.build()
     kept.tell([(1, "a", 1)])
     assert kept.build()
-    kept.tell([(1, "a", 1), (None, "b", 2)])
+    for odd in (None, "b", 2), (2, "z", 2):
+        kept.tell([(1, "a", 1), odd])
+        assert not kept.build()
+        assert kept.rows() == [(1, "a", 1)]
+    # the same columns, and another check
+    contract.write_text(_CONTRACT.replace("'z'", "'a'"))
+    kept.tell([(1, "a", 1)])
     assert not kept.build()
-    assert kept.rows() == [(1, "a", 1)]
+    kept.tell([(1, "z", 1)])
+    assert kept.build()
     contract.unlink()
+    kept.tell([(1, "a", 1), (None, "b", 2)])
     assert kept.build()
     assert kept.rows() == [(1, "a", 1), (None, "b", 2)]
+
+
+def test_a_restated_column_is_left_to_the_hook(kept: Kept) -> None:
+    model = kept.warehouse.parent / "models" / "kept.sql"
+    model.write_text(_RESTATING)
+    kept.tell([(3, "c", 3), (1, "a", 1), (2, "b", 2)])
+    assert kept.build("--full-refresh")
+    kept.tell([(1, "a", 10), (4, "b", 20), (3, "c", 30)])
+    assert kept.build()
+    assert kept.rows() == [(1, "a", 10), (3, "c", 30), (4, "b", 20)]
+    # rows that differ in nothing else keep their place, before what was written
+    assert [key for _, key in kept.rows("rowid, id")] == [3, 1, 4]
+    model.write_text(_MODEL)
 
 
 def test_a_build_that_fails_leaves_it_as_it_was(kept: Kept) -> None:

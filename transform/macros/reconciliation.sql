@@ -72,3 +72,16 @@
         else ''
     end
 {%- endmacro %}
+
+
+{#- The hook of a reconciliation that is a maintained table: up to when the comparison holds moves on with every read, also
+    for rows that say the same as before. -#}
+{% macro restate_as_of(entity) -%}
+    update {{ this }}
+    set as_of = assessability.as_of
+    from {{ ref('int_recon__assessability') }} as assessability
+    where
+        assessability.entity = '{{ entity }}'
+        and assessability.organization = {{ this.identifier }}.organization
+        and assessability.as_of is distinct from {{ this.identifier }}.as_of
+{%- endmacro %}

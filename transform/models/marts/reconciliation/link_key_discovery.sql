@@ -147,7 +147,13 @@ sources as (
 record_keys as (
     select
         *,
-        unnest(list_distinct([whole_key, stripped_key, key_without_part, cast(raise_id as varchar)])) as crm_key
+        unnest(
+            case
+                -- each step takes something off or nothing, so that there is one key where the last is as long as the first
+                when cast(raise_id as varchar) = whole_key then [whole_key]
+                else list_distinct([whole_key, stripped_key, key_without_part, cast(raise_id as varchar)])
+            end
+        ) as crm_key
     from keyed_records
     where record_kind = 'gift' and whole_key is not null
 ),
@@ -205,7 +211,7 @@ finds as (
             and record_keys.crm_key = raise_keys.raise_key
 ),
 
-judged_finds as (
+judged_finds as not materialized (
     select
         *,
         coalesce(
@@ -215,19 +221,46 @@ judged_finds as (
     from finds
 ),
 
+-- an id finds one record at most, and needs no gathering
 found_records as (
     select
         organization,
         record_kind,
         transaction_source,
         raise_field,
-        record_id,
+        is_whole as is_found_whole,
+        is_stripped as is_found_stripped,
+        is_whole and is_agreeing as is_agreeing_whole,
+        is_stripped and is_agreeing as is_agreeing_stripped
+    from judged_finds
+    where raise_field = 'id'
+    union all
+    select
+        organization,
+        record_kind,
+        transaction_source,
+        raise_field,
         bool_or(is_whole) as is_found_whole,
         bool_or(is_stripped) as is_found_stripped,
         bool_or(is_whole and is_agreeing) as is_agreeing_whole,
         bool_or(is_stripped and is_agreeing) as is_agreeing_stripped
     from judged_finds
+    where raise_field != 'id'
     group by organization, record_kind, transaction_source, raise_field, record_id
+),
+
+spelling_counts as (
+    select
+        organization,
+        record_kind,
+        transaction_source,
+        raise_field,
+        count(*) filter (where is_found_whole) as found_whole,
+        count(*) filter (where is_found_stripped) as found_stripped,
+        count(*) filter (where is_agreeing_whole) as agreeing_whole,
+        count(*) filter (where is_agreeing_stripped) as agreeing_stripped
+    from found_records
+    group by organization, record_kind, transaction_source, raise_field
 ),
 
 counts as (
@@ -236,11 +269,11 @@ counts as (
         record_kind,
         {{ fold_text('transaction_source') }} as folded_source,
         raise_field,
-        count(*) filter (where is_found_whole) as found_whole,
-        count(*) filter (where is_found_stripped) as found_stripped,
-        count(*) filter (where is_agreeing_whole) as agreeing_whole,
-        count(*) filter (where is_agreeing_stripped) as agreeing_stripped
-    from found_records
+        cast(sum(found_whole) as bigint) as found_whole,
+        cast(sum(found_stripped) as bigint) as found_stripped,
+        cast(sum(agreeing_whole) as bigint) as agreeing_whole,
+        cast(sum(agreeing_stripped) as bigint) as agreeing_stripped
+    from spelling_counts
     group by organization, record_kind, folded_source, raise_field
 ),
 

@@ -1,4 +1,9 @@
 -- One row per Raise donor, and one per live CRM+ contact that claims a Raise donor and matches none.
+{{ config(
+    materialized='maintained_table',
+    meta={'restated': ['as_of']},
+    post_hook="{{ restate_as_of('donor') }}"
+) }}
 with assessability as (
     select
         organization,

@@ -1,4 +1,9 @@
 -- One row per Raise gift, and one per CRM+ gift that claims a Raise gift which Raise never showed.
+{{ config(
+    materialized='maintained_table',
+    meta={'restated': ['as_of']},
+    post_hook="{{ restate_as_of('gift') }}"
+) }}
 {%- set tolerance = var('amount_tolerance') %}
 with assessability as (
     select

@@ -1,4 +1,9 @@
 -- One row per Raise schedule, and one per CRM+ schedule that claims a Raise schedule which Raise never showed.
+{{ config(
+    materialized='maintained_table',
+    meta={'restated': ['as_of']},
+    post_hook="{{ restate_as_of('recurring_gift') }}"
+) }}
 {%- set tolerance = var('amount_tolerance') %}
 with assessability as (
     select
