@@ -22,3 +22,9 @@
             )
     end
 {%- endmacro %}
+
+
+{#- The day of an instant, in UTC. To cast it asks the calendar of the time zone, which takes ten times as long. -#}
+{% macro utc_day(expression) -%}
+    cast(make_timestamp(epoch_us({{ expression }})) as date)
+{%- endmacro %}

@@ -4,7 +4,7 @@
 {%- set days = var('date_tolerance_days') -%}
 {%- set width = '(2 * ' ~ days ~ ' + 1)' %}
 with linked_raise_gifts as (
-    select distinct
+    select
         organization,
         raise_gift_id
     from {{ ref('int_recon__gift_links') }}
@@ -74,7 +74,7 @@ left_crm_gifts as (
         facts.resolved_contact_id as contact_id,
         facts.amount,
         facts.currency,
-        cast(facts.base_amount as decimal(18, 2)) as base_amount,
+        facts.base_amount,
         facts.base_currency,
         facts.gift_date
     from {{ ref('int_recon__gift_links') }} as links
@@ -106,7 +106,8 @@ crm_sides as (
         gift_id,
         contact_id,
         gift_date,
-        base_amount as amount,
+        -- few have one: to round it takes long
+        cast(base_amount as decimal(18, 2)) as amount,
         base_currency as currency
     from left_crm_gifts
     where base_currency != currency and base_amount is not null

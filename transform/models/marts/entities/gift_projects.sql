@@ -32,6 +32,15 @@ parts as (
         {{ money_from_text('allocation.currencyexchange.baseamount') }} as base_amount,
         upper({{ clean_text('allocation.currencyexchange.basecurrencycode') }}) as base_currency
     from allocations
+),
+
+projects as materialized (
+    select
+        organization,
+        project_id,
+        {{ clean_text('project_name') }} as project_name,
+        {{ clean_text('code') }} as project_code
+    from {{ ref('stg_raise__projects') }}
 )
 
 select
@@ -39,8 +48,8 @@ select
     parts.gift_id,
     parts.position,
     parts.project_id,
-    coalesce(parts.project_name, {{ clean_text('projects.project_name') }}) as project_name,
-    {{ clean_text('projects.code') }} as project_code,
+    coalesce(parts.project_name, projects.project_name) as project_name,
+    projects.project_code,
     parts.amount,
     gifts.currency,
     parts.base_amount,
@@ -62,7 +71,7 @@ inner join {{ ref('gifts') }} as gifts
     on
         parts.organization = gifts.organization
         and parts.gift_id = gifts.gift_id
-left join {{ ref('stg_raise__projects') }} as projects
+left join projects
     on
         parts.organization = projects.organization
         and parts.project_id = projects.project_id

@@ -55,7 +55,7 @@ lags as (
         select
             organization,
             entity,
-            cast(raise_created_at as date) as day,
+            {{ utc_day('raise_created_at') }} as day,
             (epoch_us(crm_created_at) - epoch_us(raise_created_at)) // 1000000 as lag_seconds
         from {{ entity }}_matches
         {% if not loop.last -%} union all {%- endif %}

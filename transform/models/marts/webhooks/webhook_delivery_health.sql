@@ -9,7 +9,7 @@ with deliveries as (
     select
         organization,
         webhook_id,
-        cast(attempted_at as date) as day,
+        {{ utc_day('attempted_at') }} as day,
         event_type,
         record_id,
         event_modified_at,
