@@ -10,7 +10,7 @@ select
     gifts.created_at,
     gifts.modified_at,
     gifts.amount,
-    amounts.currency,
+    recon.raise_currency as currency,
     {{ clean_text('gifts.status_text') }} as status,
     gifts.status as status_code,
     gifts.status_group,
@@ -40,10 +40,6 @@ left join {{ ref('recon_gifts') }} as recon
     on
         gifts.organization = recon.organization
         and gifts.gift_id = recon.raise_id
-left join {{ ref('int_raise__gift_amounts') }} as amounts
-    on
-        gifts.organization = amounts.organization
-        and gifts.gift_id = amounts.gift_id
 left join {{ ref('int_raise__giving_expectations') }} as expectations
     on
         gifts.organization = expectations.organization
