@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -141,7 +142,14 @@ def rows_stand_twice(settings: Paths) -> bool:
 def failure(target: Path, said: str) -> TransformFailed:
     """What went wrong in a run of dbt, by the names of what failed; `said` is for when dbt did not come that far."""
     failed, count = _failed(target)
-    what = f"{len(failed)} of {count} failed: {', '.join(failed)}" if failed else _last_line(said)
+    what = (
+        f"{len(failed)} of {count} failed: {', '.join(failed)}"
+        if failed
+        else _odd_file(project_path()) or _last_line(said)
+    )
+    for message in failed.values():
+        # Headings of seeds; the seed names file and line itself.
+        what += "".join(f"; {line.rstrip('.')}" for line in re.findall(r"^\s*(seeds/.+)$", message, re.MULTILINE))
     # Also a disk that is full is told so.
     if any("Out of Memory" in message and "offload" not in message for message in failed.values()):
         what += f"; the memory that {_MEMORY_LIMIT} allows was not enough: allow more"
@@ -198,7 +206,19 @@ def _parse(folder: Path, settings: Paths) -> None:
             check=False,
         )
     if done.returncode:
-        raise TransformBroken(f"dbt cannot parse {project}: {_last_line(done.stdout)} (see {folder / 'dbt.log'}).")
+        what = _odd_file(project_path()) or _last_line(done.stdout)
+        raise TransformBroken(f"dbt cannot parse {project}: {what} (see {folder / 'dbt.log'}).")
+
+
+def _odd_file(project: Path) -> str | None:
+    """The file that is no UTF-8, as a spreadsheet may save a seed; dbt does not say which."""
+    for path in sorted(_files(project)):
+        try:
+            path.read_bytes().decode()
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            return f"{path.relative_to(project)}, line {line}, is no UTF-8: save the file as CSV UTF-8"
+    return None
 
 
 def _last_line(text: str) -> str:

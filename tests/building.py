@@ -81,6 +81,33 @@ class Dbt:
         DuckDBConnectionManager.close_all_connections()
 
 
+class Miniature:
+    """A dbt project of its own, with macros of the real one, to see what these do."""
+
+    def __init__(self, folder: Path, *macros: str) -> None:
+        self._folder = folder
+        self.warehouse = folder / "miniature.duckdb"
+        self.write("dbt_project.yml", "name: miniature\nprofile: miniature\n")
+        output = f"{{type: duckdb, path: '{self.warehouse}', threads: 1}}"
+        self.write("profiles.yml", f"miniature: {{target: here, outputs: {{here: {output}}}}}\n")
+        for macro in macros:
+            self.write(f"macros/{macro}.sql", (PROJECT / "macros" / f"{macro}.sql").read_text())
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        path = self._folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def build(self, *arguments: str) -> bool:
+        """Whether it went through; `said` is what went wrong."""
+        where = ["--project-dir", str(self._folder), "--profiles-dir", str(self._folder), "--log-level-file", "none"]
+        done = dbtRunner().invoke(["--quiet", "build", *arguments, *where])
+        DuckDBConnectionManager.close_all_connections()
+        self.said = "" if done.success or not done.result else "\n".join(str(r.message) for r in done.result)  # type: ignore[union-attr]
+        return done.success
+
+
 def query(warehouse: Path, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         connection.execute("set timezone = 'UTC'")

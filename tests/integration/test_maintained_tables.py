@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from dbt.cli.main import dbtRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.building import PROJECT
+from tests.building import Miniature, query
 
 Rows = list[tuple[Any, ...]]
 
-_PROJECT = """
-name: kept
-profile: kept
-"""
-_PROFILE = """
-kept:
-  target: here
-  outputs:
-    here: {type: duckdb, path: "{{ env_var('KEPT_PATH') }}", threads: 1}
-"""
 _MODEL = "{{ config(materialized='maintained_table') }}\nselect * from main.told -- ends in a comment"
 _RESTATING = """
 {{ config(
@@ -50,18 +36,12 @@ models:
 """
 
 
-class Kept:
-    """A dbt project with one maintained table, `kept`, of what the table `told` says."""
+class Kept(Miniature):
+    """One maintained table, `kept`, of what the table `told` says."""
 
     def __init__(self, folder: Path) -> None:
-        self.warehouse = folder / "kept.duckdb"
-        for name in ("models", "macros"):
-            (folder / name).mkdir()
-        (folder / "dbt_project.yml").write_text(_PROJECT)
-        (folder / "profiles.yml").write_text(_PROFILE)
-        (folder / "models" / "kept.sql").write_text(_MODEL)
-        shutil.copy(PROJECT / "macros" / "maintained_table.sql", folder / "macros")
-        self._where = ["--project-dir", str(folder), "--profiles-dir", str(folder), "--log-level-file", "none"]
+        super().__init__(folder, "maintained_table")
+        self.write("models/kept.sql", _MODEL)
 
     def tell(self, rows: Rows, columns: str = "id bigint, said varchar, amount decimal(18, 2)") -> None:
         with duckdb.connect(str(self.warehouse)) as connection:
@@ -69,22 +49,13 @@ class Kept:
             if rows:
                 connection.executemany(f"insert into main.told values ({', '.join('?' * len(rows[0]))})", rows)
 
-    def build(self, *arguments: str) -> bool:
-        done = dbtRunner().invoke(["--quiet", "run", *arguments, *self._where])
-        DuckDBConnectionManager.close_all_connections()
-        return done.success
-
     def rows(self, what: str = "*") -> Rows:
-        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
-            return connection.execute(f"select {what} from main.kept order by all").fetchall()
+        return query(self.warehouse, f"select {what} from main.kept order by all")
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
-    kept = Kept(tmp_path_factory.mktemp("kept"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KEPT_PATH", str(kept.warehouse))
-        yield kept
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    return Kept(tmp_path_factory.mktemp("kept"))
 
 
 _said = st.sampled_from([None, "", "a", "b", "ab"])
@@ -141,8 +112,7 @@ def test_no_list_is_no_empty_list(kept: Kept) -> None:
 def test_another_constraint_makes_it_anew(kept: Kept) -> None:
     kept.tell([(None, "a", 1)])
     assert kept.build("--full-refresh")
-    contract = kept.warehouse.parent / "models" / "kept.yml"
-    contract.write_text(_CONTRACT)
+    contract = kept.write("models/kept.yml", _CONTRACT)
     assert not kept.build()
     kept.tell([(1, "a", 1)])
     assert kept.build()
@@ -163,8 +133,7 @@ def test_another_constraint_makes_it_anew(kept: Kept) -> None:
 
 
 def test_a_restated_column_is_left_to_the_hook(kept: Kept) -> None:
-    model = kept.warehouse.parent / "models" / "kept.sql"
-    model.write_text(_RESTATING)
+    kept.write("models/kept.sql", _RESTATING)
     kept.tell([(3, "c", 3), (1, "a", 1), (2, "b", 2)])
     assert kept.build("--full-refresh")
     kept.tell([(1, "a", 10), (4, "b", 20), (3, "c", 30)])
@@ -172,7 +141,7 @@ def test_a_restated_column_is_left_to_the_hook(kept: Kept) -> None:
     assert kept.rows() == [(1, "a", 10), (3, "c", 30), (4, "b", 20)]
     # rows that differ in nothing else keep their place, before what was written
     assert [key for _, key in kept.rows("rowid, id")] == [3, 1, 4]
-    model.write_text(_MODEL)
+    kept.write("models/kept.sql", _MODEL)
 
 
 def test_a_build_that_fails_leaves_it_as_it_was(kept: Kept) -> None:

@@ -58,6 +58,21 @@ def test_a_failure_for_want_of_memory_says_what_to_do(tmp_path: Path) -> None:
     assert "failed: gifts; the memory that WAREHOUSE_MEMORY_LIMIT allows was not enough: allow more. Nothing" in said
 
 
+def test_a_failure_for_the_heading_of_a_seed_says_what_it_lacks(tmp_path: Path) -> None:
+    message = (
+        "Compilation Error in seed waivers\n  seeds/waivers.csv, line 1: the heading lacks code.\n\n  > in macro seed"
+    )
+    said = _failure(tmp_path, {"unique_id": "seed.tieout.waivers", "status": "error", "message": message})
+    assert "failed: waivers; seeds/waivers.csv, line 1: the heading lacks code. Nothing was published" in said
+
+
+def test_a_file_that_is_no_utf_8_is_named(project: Path) -> None:
+    assert dbt._odd_file(project) is None
+    (project / "seeds").mkdir()
+    (project / "seeds" / "waivers.csv").write_bytes("organization,reason\na,Montréal\n".encode("cp1252"))
+    assert dbt._odd_file(project) == "seeds/waivers.csv, line 2, is no UTF-8: save the file as CSV UTF-8"
+
+
 def test_a_full_disk_is_no_want_of_memory(tmp_path: Path) -> None:
     message = "Out of Memory Error: failed to offload data block: this limit was set by 'max_temp_directory_size'"
     said = _failure(tmp_path, {"unique_id": "model.tieout.gifts", "status": "error", "message": message})

@@ -7,6 +7,7 @@ typed as (
     select
         line,
         line_text,
+        line_problem,
         organization,
         {{ integer_key('raise_gift_id') }} as raise_gift_id,
         {{ integer_key('crm_gift_id') }} as crm_gift_id,
@@ -25,6 +26,7 @@ judged as (
         typed.reason,
         typed.decided_by,
         case
+            when typed.line_problem is not null then typed.line_problem
             when organizations.organization is null then 'No such organization.'
             when typed.raise_gift_id is null then 'The id of the Raise gift is no positive integer.'
             when typed.crm_gift_id is null then 'The id of the CRM+ gift is no positive integer.'

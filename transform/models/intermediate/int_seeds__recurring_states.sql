@@ -7,6 +7,7 @@ typed as (
     select
         line,
         line_text,
+        line_problem,
         lower(source) as source,
         replace(lower(label), ' ', '') as label,
         lower(state) as state,
@@ -23,6 +24,7 @@ judged as (
         state,
         is_ended,
         case
+            when line_problem is not null then line_problem
             when not coalesce(source in ('raise', 'crm_plus'), false) then 'The source is neither raise nor crm_plus.'
             when label is null then 'The label is missing.'
             when not coalesce(state in ('active', 'paused', 'failing', 'cancelled', 'completed'), false)

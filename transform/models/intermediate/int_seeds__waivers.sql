@@ -7,6 +7,7 @@ typed as (
     select
         line,
         line_text,
+        line_problem,
         organization,
         lower(entity) as entity,
         {{ integer_key('record_id') }} as record_id,
@@ -35,6 +36,7 @@ judged as (
         typed.waived_by,
         typed.waived_until,
         case
+            when typed.line_problem is not null then typed.line_problem
             when organizations.organization is null then 'No such organization.'
             when entities.entity is null then 'The entity is none of donor, gift, recurring_gift.'
             when typed.record_id is null then 'The record id is no positive integer.'
