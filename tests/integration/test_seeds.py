@@ -65,7 +65,7 @@ def test_what_a_writer_of_csv_wrote_is_read(notes: Notes, reasons: list[str], qu
         ("\ufeffid,reason\n1,a\n", [(2, 1, "a", True)]),
         ("id,reason\n\n1,a\r\n,\n2\r3,c", [(3, 1, "a", True), (5, 2, None, True), (6, 3, "c", True)]),
         (" Reason ,,note,ID,,\na,,b,1,,\n", [(2, 1, "a", True)]),
-        ("id,reason\n1,known, see there\n2,b\n", [(2, 1, "known", False), (3, 2, "b", True)]),
+        ("id,reason\n1,known, see there\n2,b,\n3,c", [(2, 1, "known", False), (3, 2, "b", False), (4, 3, "c", True)]),
         ('id,reason\n1,"open\n2,b\n3,"c"d\n', [(2, 1, '"open', False), (3, 2, "b", True), (4, 3, '"c"d', False)]),
         ('id,reason\n1, "a, b" \n2,b "c" d\n', [(2, 1, "a, b", True), (3, 2, 'b "c" d', True)]),
     ],

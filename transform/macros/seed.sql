@@ -87,7 +87,8 @@
     case
         when len(list_filter(quoted, lambda x: {{ is_unclosed_value('x') }})) > 0
             then 'A quotation mark is not closed, or text stands beside what is in quotation marks.'
-        when len(list_filter(values[{{ width + 1 }}:], lambda x: x is not null)) > 0
+        -- also an empty one: the values before it may have moved
+        when len(quoted) > {{ width }}
             then 'The row has more values than the heading; a text with commas belongs in quotation marks.'
     end
 {%- endmacro %}
