@@ -142,14 +142,11 @@ def rows_stand_twice(settings: Paths) -> bool:
 def failure(target: Path, said: str) -> TransformFailed:
     """What went wrong in a run of dbt, by the names of what failed; `said` is for when dbt did not come that far."""
     failed, count = _failed(target)
-    what = (
-        f"{len(failed)} of {count} failed: {', '.join(failed)}"
-        if failed
-        else _odd_file(project_path()) or _last_line(said)
-    )
+    what = f"{len(failed)} of {count} failed: {', '.join(failed)}" if failed else _reason(said)
     for message in failed.values():
-        # Headings of seeds; the seed names file and line itself.
+        # Seeds name file and line themselves.
         what += "".join(f"; {line.rstrip('.')}" for line in re.findall(r"^\s*(seeds/.+)$", message, re.MULTILINE))
+        what += f"; {odd}" if (odd := _odd_encoding(project_path(), message)) else ""
     # Also a disk that is full is told so.
     if any("Out of Memory" in message and "offload" not in message for message in failed.values()):
         what += f"; the memory that {_MEMORY_LIMIT} allows was not enough: allow more"
@@ -206,13 +203,18 @@ def _parse(folder: Path, settings: Paths) -> None:
             check=False,
         )
     if done.returncode:
-        what = _odd_file(project_path()) or _last_line(done.stdout)
-        raise TransformBroken(f"dbt cannot parse {project}: {what} (see {folder / 'dbt.log'}).")
+        raise TransformBroken(f"dbt cannot parse {project}: {_reason(done.stdout)} (see {folder / 'dbt.log'}).")
 
 
-def _odd_file(project: Path) -> str | None:
-    """The file that is no UTF-8, as a spreadsheet may save a seed; dbt does not say which."""
-    for path in sorted(_files(project)):
+def _reason(said: str) -> str:
+    return _odd_encoding(project_path(), said) or _last_line(said)
+
+
+def _odd_encoding(project: Path, said: str) -> str | None:
+    """Which file is no UTF-8, as a spreadsheet may save a seed, where dbt complains of that without its name."""
+    if not re.search(r"UnicodeDecodeError|valid UTF-?8", said):
+        return None
+    for path in sorted(path for path in _files(project) if path.suffix in {".csv", ".sql", ".yml", ".md"}):
         try:
             path.read_bytes().decode()
         except UnicodeDecodeError as error:

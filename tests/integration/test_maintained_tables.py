@@ -91,6 +91,7 @@ def test_only_what_differs_is_written(kept: Kept) -> None:
         ("id bigint, said varchar", (1, "a")),
         ("id bigint, said varchar, amount varchar", (1, "a", "1.00")),
         ("id bigint, told varchar, amount decimal(18, 2)", (1, "a", 1)),
+        ("said varchar, id bigint, amount decimal(18, 2)", ("a", 1, 1)),
     ],
 )
 def test_other_columns_make_it_anew(kept: Kept, columns: str, row: tuple[Any, ...]) -> None:

@@ -17,15 +17,19 @@ seeds:
   - name: notes
     columns: [{name: id}, {name: reason}, {name: line}, {name: line_text}, {name: line_problem}]
     config: {column_types: {id: bigint}}
+  - name: fixed
+    columns: [{name: id}, {name: reason}]
+    config: {column_types: {id: bigint}}
 """
 
 
 class Notes(Miniature):
-    """One seed, `notes`."""
+    """A seed that people edit, `notes`, and one of the project's own, `fixed`."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "seed", "text")
-        self.write("seeds/notes.yml", _DECLARED)
+        self.write("seeds/seeds.yml", _DECLARED)
+        self.write("seeds/fixed.csv", "id,reason\n1,a\n")
 
     def load(self, content: str | bytes) -> list[tuple[object, ...]]:
         """Lines, values, and whether they can be told apart."""
@@ -41,7 +45,7 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
     return Notes(tmp_path_factory.mktemp("notes"))
 
 
-_reason = st.text(st.sampled_from("a ,\"';é\t"), min_size=1, max_size=6).filter(lambda text: text.strip())
+_reason = st.text(st.sampled_from("a ,\"';é\t\n"), min_size=1, max_size=6).filter(lambda text: text.strip())
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -55,7 +59,10 @@ def test_what_a_writer_of_csv_wrote_is_read(notes: Notes, reasons: list[str], qu
     writer = csv.writer(file, quoting=quoting, lineterminator=end)
     writer.writerow(["id", "reason"])
     writer.writerows(enumerate(reasons, start=1))
-    assert notes.load(file.getvalue()) == [(key + 1, key, reason, True) for key, reason in enumerate(reasons, start=1)]
+    lines = [2 + sum(1 + before.count("\n") for before in reasons[:index]) for index in range(len(reasons))]
+    assert notes.load(file.getvalue()) == [
+        (line, key, reason, True) for key, (line, reason) in enumerate(zip(lines, reasons, strict=True), start=1)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +74,9 @@ def test_what_a_writer_of_csv_wrote_is_read(notes: Notes, reasons: list[str], qu
         (" Reason ,,note,ID,,\na,,b,1,,\n", [(2, 1, "a", True)]),
         ("id,reason\n1,known, see there\n2,b,\n3,c", [(2, 1, "known", False), (3, 2, "b", False), (4, 3, "c", True)]),
         ('id,reason\n1,"open\n2,b\n3,"c"d\n', [(2, 1, '"open', False), (3, 2, "b", True), (4, 3, '"c"d', False)]),
-        ('id,reason\n1, "a, b" \n2,b "c" d\n', [(2, 1, "a, b", True), (3, 2, 'b "c" d', True)]),
+        ('id,reason\n1, "a, b"\t\n2,b "c" d\n', [(2, 1, "a, b", True), (3, 2, 'b "c" d', True)]),
+        ('id,reason\r\n1,"a\r\nb"\r\n\r\n2,c', [(2, 1, "a\r\nb", True), (5, 2, "c", True)]),
+        ("id,line,reason,line_problem\n1,7,a,solved?\n", [(2, 1, "a", True)]),
     ],
     ids=[
         "heading alone",
@@ -77,6 +86,8 @@ def test_what_a_writer_of_csv_wrote_is_read(notes: Notes, reasons: list[str], qu
         "comma",
         "open quote",
         "spaces",
+        "several lines",
+        "columns of the same names",
     ],
 )
 def test_rows_are_told_by_their_lines_and_odd_ones_marked(
@@ -95,3 +106,17 @@ def test_a_heading_that_lacks_columns_stops_and_changes_nothing(notes: Notes, co
     assert not notes.build()
     assert f"seeds/notes.csv, line 1: the heading lacks {missing}; it is id,reason, with commas." in notes.said
     assert query(notes.warehouse, "select line, id, reason, true from main.notes") == before
+
+
+def test_a_heading_that_names_a_column_twice_stops(notes: Notes) -> None:
+    notes.write("seeds/notes.csv", "id,reason,Reason\n1,a,b\n")
+    assert not notes.build()
+    assert "seeds/notes.csv, line 1: two columns are named reason." in notes.said
+
+
+def test_an_odd_row_of_the_projects_own_seed_stops_and_is_named(notes: Notes) -> None:
+    notes.load("id,reason\n1,a\n")
+    notes.write("seeds/fixed.csv", "id,reason\n1,a\n2,b, c\n")
+    assert not notes.build()
+    assert "seeds/fixed.csv, line 3: The row has more values than the heading" in notes.said
+    notes.write("seeds/fixed.csv", "id,reason\n1,a\n")

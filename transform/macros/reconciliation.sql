@@ -77,11 +77,19 @@
 {#- The hook of a reconciliation that is a maintained table: up to when the comparison holds moves on with every read, also
     for rows that say the same as before. -#}
 {% macro restate_as_of(entity) -%}
-    update {{ this }}
-    set as_of = assessability.as_of
-    from {{ ref('int_recon__assessability') }} as assessability
+    update {{ this }} as standing
+    set as_of = fresh.as_of
+    from (
+        select
+            organizations.organization,
+            assessability.as_of
+        from (select distinct organization from {{ this }}) as organizations
+        left join {{ ref('int_recon__assessability') }} as assessability
+            on
+                organizations.organization = assessability.organization
+                and assessability.entity = '{{ entity }}'
+    ) as fresh
     where
-        assessability.entity = '{{ entity }}'
-        and assessability.organization = {{ this.identifier }}.organization
-        and assessability.as_of is distinct from {{ this.identifier }}.as_of
+        standing.organization = fresh.organization
+        and standing.as_of is distinct from fresh.as_of
 {%- endmacro %}

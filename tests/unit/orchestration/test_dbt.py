@@ -66,11 +66,21 @@ def test_a_failure_for_the_heading_of_a_seed_says_what_it_lacks(tmp_path: Path) 
     assert "failed: waivers; seeds/waivers.csv, line 1: the heading lacks code. Nothing was published" in said
 
 
-def test_a_file_that_is_no_utf_8_is_named(project: Path) -> None:
-    assert dbt._odd_file(project) is None
+@pytest.mark.parametrize(
+    ("said", "is_named"),
+    [
+        ("UnicodeDecodeError: 'utf-8' codec can't decode", True),
+        ("file not valid UTF-8", True),
+        ("Could not set lock", False),
+    ],
+)
+def test_a_file_that_is_no_utf_8_is_named_where_that_is_the_trouble(project: Path, said: str, is_named: bool) -> None:
     (project / "seeds").mkdir()
+    (project / "seeds" / "waivers.xlsx").write_bytes(b"\xff")
+    assert dbt._odd_encoding(project, said) is None
     (project / "seeds" / "waivers.csv").write_bytes("organization,reason\na,Montréal\n".encode("cp1252"))
-    assert dbt._odd_file(project) == "seeds/waivers.csv, line 2, is no UTF-8: save the file as CSV UTF-8"
+    named = "seeds/waivers.csv, line 2, is no UTF-8: save the file as CSV UTF-8"
+    assert dbt._odd_encoding(project, said) == (named if is_named else None)
 
 
 def test_a_full_disk_is_no_want_of_memory(tmp_path: Path) -> None:
