@@ -26,5 +26,8 @@
 
 {#- The day of an instant, in UTC. To cast it asks the calendar of the time zone, which takes ten times as long. -#}
 {% macro utc_day(expression) -%}
-    cast(make_timestamp(epoch_us({{ expression }})) as date)
+    case
+        when isfinite({{ expression }}) then cast(make_timestamp(epoch_us({{ expression }})) as date)
+        else cast({{ expression }} as date)
+    end
 {%- endmacro %}
