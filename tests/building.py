@@ -87,6 +87,7 @@ class Miniature:
     def __init__(self, folder: Path, *macros: str) -> None:
         self._folder = folder
         self.warehouse = folder / "miniature.duckdb"
+        self.said = ""
         self.write("dbt_project.yml", "name: miniature\nprofile: miniature\n")
         output = f"{{type: duckdb, path: '{self.warehouse}', threads: 1}}"
         self.write("profiles.yml", f"miniature: {{target: here, outputs: {{here: {output}}}}}\n")

@@ -103,15 +103,21 @@
 {%- endmacro %}
 
 
+{#- A value in quotation marks, for a regular expression: one within it is written twice. -#}
+{% macro quoted_value() -%}
+    [ \t]*"(?:[^"]|"")*"[ \t]*
+{%- endmacro %}
+
+
 {% macro is_quoted(value) -%}
-    regexp_full_match({{ value }}, '[ \t]*"([^"]|"")*"[ \t]*')
+    regexp_full_match({{ value }}, '{{ quoted_value() }}')
 {%- endmacro %}
 
 
 {#- The lines of the seed's file, and what stands between their commas, quotation marks included. What is in quotation marks
     may go over several lines: the first one counts. -#}
 {% macro seed_lines() -%}
-    {%- set value = '([ \\t]*"(?:[^"]|"")*"[ \\t]*|[^,\\r\\n]*)' -%}
+    {%- set value = '(' ~ quoted_value() ~ '|[^,\\r\\n]*)' -%}
     {%- set end = '(\\r\\n|\\r|\\n)' -%}
     select
         cast(line as bigint) as line,
