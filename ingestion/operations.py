@@ -26,9 +26,13 @@ QUARANTINED_RECORDS = declare(
 # One row per field that appeared, vanished or changed its type.
 SCHEMA_DRIFT = declare(text="source resource field kind example", instant="first_seen_at last_seen_at")
 
-# One row per organization: whether it uses this product at all, how its times are to be read, and when it is stale.
+# One row per organization: whether it uses this product at all, how its times are to be read, when it is stale, and
+# which other organization its credential showed instead of the one that the warehouse holds.
 CONNECTIONS = declare(
-    boolean="is_connected", text="time_zone pii_mode", integer="stale_after_hours", instant="recorded_at"
+    boolean="is_connected",
+    text="time_zone pii_mode foreign_organization",
+    integer="stale_after_hours",
+    instant="recorded_at",
 )
 
 # One row per resource: how far its reading has come, so that a later run goes on there. See coverage.py for `coverage`.

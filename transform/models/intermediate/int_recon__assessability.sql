@@ -57,6 +57,31 @@ crm_plus_connections as (
     group by organization
 ),
 
+foreign_credentials as (
+    select
+        organization,
+        string_agg(
+            'The credential of ' || product || ' shows another organization, ' || foreign_organization
+            || ', than the one that the warehouse holds: check it, or accept it with --accept-organization.',
+            ' ' order by product
+        ) as reason
+    from (
+        select
+            organization,
+            'Raise' as product,
+            foreign_organization
+        from {{ ref('stg_raise__connections') }}
+        union all
+        select
+            organization,
+            'CRM+' as product,
+            foreign_organization
+        from {{ ref('stg_crm_plus__connections') }}
+    ) as credentials
+    where foreign_organization is not null
+    group by organization
+),
+
 organizations as (
     select
         int_organizations.organization,
@@ -131,22 +156,27 @@ entities as (
 )
 
 select
-    organization,
-    entity,
-    is_crm_plus_connected,
-    as_of,
-    donors_read_at,
-    contacts_read_at,
-    raise_read_at_of_entity,
-    crm_plus_read_at_of_entity,
-    is_assessable,
-    is_assessable_without_contacts,
+    entities.organization,
+    entities.entity,
+    entities.is_crm_plus_connected,
+    entities.as_of,
+    entities.donors_read_at,
+    entities.contacts_read_at,
+    entities.raise_read_at_of_entity,
+    entities.crm_plus_read_at_of_entity,
+    entities.is_assessable and foreign_credentials.reason is null as is_assessable,
+    entities.is_assessable_without_contacts and foreign_credentials.reason is null as is_assessable_without_contacts,
     case
-        when never_complete is not null
-            then 'Never completely read so far: ' || never_complete || '.'
-        when stale is not null
+        when foreign_credentials.reason is not null
+            then foreign_credentials.reason
+        when entities.never_complete is not null
+            then 'Never completely read so far: ' || entities.never_complete || '.'
+        when entities.stale is not null
             then
-                'Last completely read more than ' || stale_after_hours || ' hours before the newest Raise read ('
-                || {{ instant_text('raise_read_at') }} || '): ' || stale || '.'
+                'Last completely read more than ' || entities.stale_after_hours
+                || ' hours before the newest Raise read (' || {{ instant_text('entities.raise_read_at') }} || '): '
+                || entities.stale || '.'
     end as not_assessable_reason
 from entities
+left join foreign_credentials
+    on entities.organization = foreign_credentials.organization

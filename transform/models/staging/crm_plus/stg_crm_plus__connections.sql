@@ -2,5 +2,6 @@ select
     organization,
     time_zone,
     is_connected,
+    foreign_organization,
     recorded_at
 from {{ source('raw_crm_plus', 'connections') }}
