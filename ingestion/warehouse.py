@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 
+from ingestion import machine
 from ingestion.errors import WarehouseLocked, WarehouseUnusable
 from ingestion.workbench import Workbench
 
@@ -30,7 +31,7 @@ def check(path: Path) -> None:
     if not path.exists():
         return
     try:
-        duckdb.connect(str(path)).close()
+        machine.connect(path).close()
     except duckdb.IOException as error:
         if _NEWER.search(str(error)):
             raise WarehouseUnusable(path, "a newer DuckDB wrote it", "upgrade tieout, or move it away") from None

@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from ingestion import typing_sql
+from ingestion import machine, typing_sql
 
-_MEMORY_LIMIT = "512MB"
+_MEMORY = 512_000_000
 
 
 class Workbench:
@@ -23,7 +23,7 @@ class Workbench:
         self._path = path
         self._dataset = dataset
         self._is_open = False
-        self._connection = duckdb.connect(config={"memory_limit": _MEMORY_LIMIT})
+        self._connection = machine.connect(memory=_MEMORY)
         typing_sql.install(self._connection)
 
     def connection(self, time_zone: str = "UTC") -> duckdb.DuckDBPyConnection:

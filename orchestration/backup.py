@@ -18,7 +18,7 @@ from typing import Any
 
 import duckdb
 
-from ingestion import warehouse
+from ingestion import machine, warehouse
 from ingestion.errors import TieoutError, WarehouseUnusable
 from ingestion.settings import Settings
 from orchestration import turn
@@ -159,7 +159,7 @@ def _checked(folder: Path) -> dict[str, str]:
         if not file.is_file() or _digest(file) != digest:
             raise BackupUnusable(f"{file} is missing or damaged: take another backup.")
     try:
-        with duckdb.connect(str(folder / _WAREHOUSE), read_only=True) as connection:
+        with machine.connect(folder / _WAREHOUSE, read_only=True) as connection:
             found = connection.execute(
                 "SELECT count(*) FROM duckdb_schemas() WHERE schema_name = 'raw_raise'"
             ).fetchone()

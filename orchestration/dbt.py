@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 
+from ingestion import machine
 from ingestion.errors import TieoutError
 from ingestion.settings import Paths, Settings
 from orchestration.bundled import bundled
@@ -64,30 +65,25 @@ def environment(settings: Paths) -> Iterator[None]:
 
 
 def memory(warehouse: Path, limit: str | None = None) -> dict[str, str]:
-    """How much memory the models of this warehouse may use and keep, as DuckDB names sizes, by what the profile reads.
+    """How much memory the models of this warehouse may use and keep, as DuckDB names sizes, and how many threads they
+    have, by what the profile reads.
 
     Unless a limit is given, it is what is enough.
     """
     with duckdb.connect() as connection:
-
-        def allowed() -> str:
-            ((size,),) = connection.execute("select current_setting('memory_limit')").fetchall()
-            return str(size)
-
-        own = allowed()
+        own = machine.memory_limit(connection)
         if not limit:
             is_large = warehouse.exists() and warehouse.stat().st_size > _SMALL
             # Of ten million gifts some models hold more than any small limit at a time.
-            limit = own if is_large or _bytes(own) < _SMALL else "1500MB"
+            limit = own if is_large or machine.as_bytes(own) < _SMALL else "1500MB"
         connection.execute("set memory_limit = ?", [limit])
         # DuckDB refuses to keep more than it would allow itself.
-        return {_MEMORY_LIMIT: limit, _KEPT_MEMORY: min(own, allowed(), key=_bytes)}
-
-
-def _bytes(size: str) -> float:
-    """A size as DuckDB tells it, such as `18.7 GiB`."""
-    number, unit = size.split()
-    return float(number) * 1024.0 ** ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB").index(unit)
+        kept = min(own, machine.memory_limit(connection), key=machine.as_bytes)
+    return {
+        _MEMORY_LIMIT: limit,
+        _KEPT_MEMORY: kept,
+        machine.THREADS: str(machine.threads(machine.as_bytes(kept))),
+    }
 
 
 def prepared_manifest() -> Path:

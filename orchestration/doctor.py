@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 from dotenv import dotenv_values
 
-from ingestion import warehouse
+from ingestion import machine, warehouse
 from ingestion.errors import (
     BudgetSpent,
     CredentialRefused,
@@ -356,7 +356,7 @@ def _held(settings: Settings, organization: Organization, table: str, *columns: 
         return []
     texts = ", ".join(f"{column}::VARCHAR" for column in columns)
     try:
-        with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+        with machine.connect(settings.warehouse_path, read_only=True) as connection:
             return connection.execute(
                 f"""
                 SELECT DISTINCT {texts} FROM {table}

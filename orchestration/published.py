@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from ingestion import machine
 from ingestion.errors import TieoutError
 
 WORST_FIRST = "coalesce(list_position(['error', 'warn', 'info'], severity), 4)"
@@ -34,7 +35,7 @@ def reading(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     if not published.exists():
         raise NothingPublished(f"There is no published file {published} yet: run `tieout run` or `make demo` first.")
     try:
-        with duckdb.connect(str(published), read_only=True) as connection:
+        with machine.connect(published, read_only=True) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             yield connection
     except duckdb.Error as error:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import duckdb
 
+from ingestion import machine
+
 SCHEMA = "marts"
 
 
@@ -14,7 +16,7 @@ def publish(warehouse: Path, published: Path) -> dict[str, int]:
     """Copies the marts into a new file and swaps it in; readers have the old file or the new one. Rows by table."""
     published.parent.mkdir(parents=True, exist_ok=True)
     # Opened for writing, though it only reads: DuckDB's lock then makes this the only publisher.
-    with duckdb.connect(str(warehouse)) as connection, _draft(published) as draft:
+    with machine.connect(warehouse) as connection, _draft(published) as draft:
         connection.execute(f"ATTACH '{_quoted(draft)}' AS draft")
         connection.execute(f"CREATE SCHEMA draft.{SCHEMA}")
         rows = {table: _copy(connection, table) for table in _tables(connection)}

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
+from ingestion import machine
 from ingestion.errors import TieoutError
 from ingestion.settings import Settings, load_settings
 from orchestration.assets.common import guarded
@@ -53,7 +54,7 @@ def verdict_checks(rules: Sequence[MartRule]) -> dg.AssetChecksDefinition:
 
 def judged(settings: Settings, rules: Iterable[MartRule]) -> Iterator[tuple[MartRule, list[str] | None]]:
     """Each rule with what breaks it; None where the readers' file has nothing yet to compare with."""
-    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+    with machine.connect(settings.warehouse_path, read_only=True) as connection:
         has_readers = _attach_readers(connection, settings)
         for rule in rules:
             yield rule, _breaches(connection, rule) if has_readers or not rule.against else None

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from ingestion import machine
 from ingestion.settings import Paths
 from orchestration import dbt
 
@@ -91,7 +92,7 @@ def test_a_full_disk_is_no_want_of_memory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("told", "size"), [("512.0 MiB", 2**29), ("1.5 GiB", 1.5 * 2**30), ("9 bytes", 9)])
 def test_sizes_as_duckdb_tells_them(told: str, size: float) -> None:
-    assert dbt._bytes(told) == size
+    assert machine.as_bytes(told) == size
 
 
 @pytest.mark.parametrize(
@@ -156,7 +157,7 @@ def test_duckdb_keeps_no_more_than_it_accepts(tmp_path: Path, limit: str | None)
     with duckdb.connect() as connection:
         connection.execute(f"set block_allocator_memory = '{told['WAREHOUSE_KEPT_MEMORY']}'")
         connection.execute(f"set memory_limit = '{told['WAREHOUSE_MEMORY_LIMIT']}'")
-    assert dbt._bytes(told["WAREHOUSE_KEPT_MEMORY"]) > 2**28
+    assert machine.as_bytes(told["WAREHOUSE_KEPT_MEMORY"]) > 2**28
 
 
 def test_what_the_settings_say_of_memory_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
