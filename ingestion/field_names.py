@@ -1,17 +1,19 @@
-"""Fields whose names DuckDB cannot tell apart or hold travel under other names, and come out under theirs.
+"""Fields that are not declared travel in one object, where their names or their number would be too much for DuckDB.
 
-The names in a DuckDB struct ignore case, those in JSON do not: `comment` may come beside `Comment`.
+The names in a DuckDB struct ignore case, those in JSON do not: `comment` may come beside `Comment`. And each field of a
+struct takes memory in each thread.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection
 from itertools import count
 
 import msgspec
 
 _ROW = dict[str, msgspec.Raw]
+_NULL = msgspec.Raw(b"null")
 
 
 def are_odd(names: Collection[str], declared: Collection[str] = ()) -> bool:
@@ -22,27 +24,33 @@ def are_odd(names: Collection[str], declared: Collection[str] = ()) -> bool:
     return not folded.isdisjoint(name.lower() for name in set(declared).difference(names))
 
 
-def stand_ins(names: Iterable[str], declared: Collection[str]) -> dict[str, str]:
-    """A name to travel under for each of these that is not declared."""
-    names = sorted(set(names) - set(declared))
-    taken = {name.lower() for name in (*names, *declared)}
-    free = (name for number in count() if (name := f"other{number}") not in taken)
-    return dict(zip(names, free, strict=False))
+def holder(declared: Collection[str]) -> str:
+    """A name for the object of the others, which no declared field has."""
+    taken = {name.lower() for name in declared}
+    return next(name for number in count() if (name := f"others{number}") not in taken)
 
 
-def renamed(body: str, rows: str, declared: Collection[str], stand_in: Mapping[str, str]) -> str:
-    """The rows of a body under the names that they can travel under, each value as it was written.
+def packed(body: str, rows: str, declared: Collection[str], holder: str, is_dropped: Callable[[str], bool]) -> str:
+    """The rows of a body with their declared fields, and all others that are not null in `holder`, ordered by name.
 
-    A field in another casing than declared is the declared one where it is the only one of its row.
+    Each value stays as it was written. A field in another casing than declared is the declared one where it is the only
+    one of its row.
     """
     by_folded = {name.lower(): name for name in declared}
 
     def travelling(row: _ROW) -> _ROW:
-        spellings = Counter(name.lower() for name in row)
-        return {_name(name, spellings[name.lower()] == 1): value for name, value in row.items()}
-
-    def _name(name: str, is_alone: bool) -> str:
-        return (by_folded.get(name.lower()) if is_alone else None) or stand_in.get(name, name)
+        made: _ROW = {}
+        others: _ROW = {}
+        spellings = Counter(map(str.lower, row)) if len(row) > 1 else {}
+        for name, value in row.items():
+            is_alone = spellings.get(name.lower(), 1) == 1
+            if known := by_folded.get(name.lower()) if is_alone else name if name in declared else None:
+                made[known] = value
+            elif value != _NULL and not is_dropped(name):
+                others[name] = value
+        if others:
+            made[holder] = msgspec.Raw(msgspec.json.encode(others, order="sorted"))
+        return made
 
     answer = msgspec.json.decode(body, type=_ROW)
     found = msgspec.json.decode(answer[rows], type=list[_ROW])

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 THREADS = "WAREHOUSE_THREADS"
-"""The environment variable by which tests force as many threads, whatever the machine has; dbt's profile reads it too."""
+"""The environment variable by which tests force as many threads, whatever the machine has; for dbt as well."""
 
 _LEAST_PER_THREAD = 120_000_000
 """Bytes. The dearest queries of a run need less for a thread."""

@@ -14,8 +14,8 @@ import hashlib
 import hmac
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -34,6 +34,8 @@ from ingestion.pii import Veil
 from ingestion.workbench import Workbench
 
 _STRICT_FAILURES_BEFORE_GIVING_UP = 3
+# Each takes memory in each thread, and many of them more time than to pack them.
+_MOST_OTHERS = 16
 # Rows of a page whose types are looked at.
 _SAMPLE = 20
 _JSON_TYPES = {str: "text", bool: "boolean", int: "number", float: "number", dict: "object", list: "list"}
@@ -53,14 +55,14 @@ class Unreadable:
 class _Shape:
     """The fields of a batch: `fields` is what its rows have, `is_exact` whether each row has them all, well typed.
 
-    `own_names` are those of the fields that travel under another one, `is_odd` whether some would have to.
+    `holder` is the field in which those travel that are not declared, `is_odd` whether they must travel so.
     """
 
     envelope: tuple[str, ...]
     fields: tuple[str, ...]
     is_exact: bool
     is_odd: bool
-    own_names: Mapping[str, str] = field(default_factory=dict)
+    holder: str | None = None
 
 
 class RowReader:
@@ -285,7 +287,7 @@ class RowReader:
                 self._strict_failures = 0
                 return table
         self._shape = self._shape_of(pages)
-        return self._select(self._renamed(pages, self._shape) if self._shape.is_odd else self._shape, strict=False)
+        return self._select(self._packed(pages, self._shape) if self._shape.is_odd else self._shape, strict=False)
 
     def _shape_of(self, pages: Sequence[Page]) -> _Shape:
         envelope: dict[str, None] = {}
@@ -308,16 +310,16 @@ class RowReader:
         declared = {column.wire for column in self._resource.columns}
         self.new_fields |= kept - declared
         is_odd = field_names.are_odd(fields, declared) or field_names.are_odd(envelope)
+        is_odd = is_odd or len(kept - declared) > _MOST_OTHERS
         is_exact = not is_odd and all(number == count for number in fields.values())
         return _Shape(tuple(envelope), tuple(fields), is_exact, is_odd)
 
-    def _renamed(self, pages: Sequence[Page], shape: _Shape) -> _Shape:
-        """The shape of these pages with their fields under names that DuckDB can hold, as their bodies are then."""
-        declared = [column.wire for column in self._resource.columns]
-        stand_in = field_names.stand_ins((name for name in shape.fields if not self._is_secret(name)), declared)
-        self._register(field_names.renamed(page.body, self._rows, declared, stand_in) for page in pages)
-        own_names = {there: name for name, there in stand_in.items()}
-        return replace(shape, fields=(*declared, *own_names), own_names=own_names)
+    def _packed(self, pages: Sequence[Page], shape: _Shape) -> _Shape:
+        """The shape of these pages with all fields in one that are not declared, as their bodies are then."""
+        declared = tuple(column.wire for column in self._resource.columns)
+        holder = field_names.holder(declared)
+        self._register(field_names.packed(page.body, self._rows, declared, holder, self._is_secret) for page in pages)
+        return replace(shape, fields=(*declared, holder), holder=holder)
 
     def _quarantine(self, record: Unreadable) -> None:
         self._unreadable[record.record_id, record.field] = record
@@ -336,11 +338,7 @@ class RowReader:
 
     def _select(self, shape: _Shape, *, strict: bool) -> pa.Table:
         declared = {column.wire: column for column in self._resource.columns}
-        own_names = shape.own_names
-        others = sorted(
-            (name for name in set(shape.fields) - set(declared) if not self._is_secret(name)),
-            key=lambda name: own_names.get(name, name),
-        )
+        others = sorted(name for name in set(shape.fields) - set(declared) if not self._is_secret(name))
         present = [column for column in self._resource.columns if column.wire in shape.fields]
         as_text = {
             c.wire for c in present if typing_sql.is_parsed(c.kind) and (not strict or c.kind in typing_sql.ALWAYS_TEXT)
@@ -365,6 +363,7 @@ class RowReader:
         # A hash of the row that everybody can make would tell who guesses right.
         salt = f", '{self._veil.salt.hex()}'" if self._veil else ""
         key = self._resource.key_column.name
+        extra_fields = f"{_field(shape.holder)}::json" if shape.holder else _extra_fields(others)
         extracted_at = f"{_quoted(str(self.extracted_at))}::timestamptz"
 
         # A relation, for DuckDB makes Arrow of what it gives in all threads, and in one of what `execute` does; but
@@ -373,7 +372,7 @@ class RowReader:
             f"""
             with {once},
             typed as (
-                select {typed}, {_extra_fields(others, own_names)} as extra_fields, item from once
+                select {typed}, {extra_fields} as extra_fields, item from once
             ),
             hashed as (
                 select
@@ -491,13 +490,12 @@ def _failure(column: Column, typed: str) -> str:
     return f"case when {typed} is null and {field} is not null then not is_blank({field}) else false end"
 
 
-def _extra_fields(names: Sequence[str], own_names: Mapping[str, str]) -> str:
+def _extra_fields(names: Sequence[str]) -> str:
     """The undeclared fields that are not null, as a JSON object in text (json_merge_patch takes thrice the time)."""
     if not names:
         return "null::json"
     members = ", ".join(
-        f"case when {_field(name)} is not null then {_quoted(json.dumps(own_names.get(name, name)) + ':')}"
-        f" || {_field(name)} end"
+        f"case when {_field(name)} is not null then {_quoted(orjson.dumps(name).decode() + ':')} || {_field(name)} end"
         for name in names
     )
     return f"nullif('{{' || concat_ws(',', {members}) || '}}', '{{}}')::json"
