@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,50 +11,29 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .crm_plus_query import BadQueryError, Language, Parameter, Selection, day_parameter, parse
-from .crm_plus_rows import (
-    contact_item,
-    contact_name,
-    contact_type,
-    designation_row,
-    designation_shares,
-    gift_item,
-    individual_id,
-    individual_row,
+from .crm_plus_errors import Habits, RefusalError, denied, not_found
+from .crm_plus_gift_rows import designation_row, designation_shares, gift_item
+from .crm_plus_languages import (
+    campaign_language,
+    contact_language,
+    designation_language,
+    gift_language,
+    individual_language,
+    project_language,
+    schedule_language,
 )
+from .crm_plus_lookups import Lookups, number_asked, require_signature
+from .crm_plus_query import BadQueryError, Language, Selection, parse
+from .crm_plus_rows import contact_item, individual_row
 from .faults import CRM_PLUS_RESOURCES, Faults, WallClock
 from .http import JSON, Answer, Endpoint, Requests, json_list, spoil
-from .money import number
 from .raise_rows import encode
 from .table import Table, above, page
-from .world.records import Contact, CrmGift
 from .world.simulation import Simulation
 
 DEFAULT_TAKE, MAXIMUM_TAKE = 10, 1_000
-
-DENIED = "Authorization has been denied for this request."
-
-
-class RefusalError(Exception):
-    """An answer in CRM+'s canonical form of an error."""
-
-    def __init__(
-        self, status: int, code: str, message: str, field: str | None = None, wait: int | str | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status, self.code, self.field, self.wait = status, code, field, wait
-
-    def response(self) -> Response:
-        """The canonical error body."""
-        details = [{"field": self.field, "code": "INVALID", "message": str(self)}] if self.field else []
-        body = {"error": {"code": self.code, "message": str(self), "details": details}}
-        headers = {"Retry-After": str(self.wait)} if self.wait is not None else None
-        return Response(orjson.dumps(body), self.status, headers, JSON)
-
-
-def _not_found() -> RefusalError:
-    return RefusalError(404, "NOT_FOUND", "The requested record was not found.")
 
 
 class HourlyBudget:
@@ -114,6 +93,16 @@ class Query:
     include_archived: bool
 
 
+class WithoutTrailingSlash:
+    """Takes a slash after a path for none."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app({**scope, "path": scope["path"].rstrip("/")}, receive, send)
+
+
 class CrmPlusApi:
     """Answers for CRM+."""
 
@@ -123,25 +112,27 @@ class CrmPlusApi:
         self._faults = faults
         self._requests = requests
         self._key = key
+        self._habits = Habits.of(world.seed)
         self.budget = HourlyBudget(
             world.options.crm_plus_hourly_limit, world.options.crm_plus_window_seconds, faults.clock
         )
-        self._contacts = Resource("Contact", world.contacts, _contact_language(), lambda contact: contact.is_archived)
-        self._gifts = Resource("Gift", world.crm_gifts, _gift_language(world.contacts))
-        self._schedules = Resource("RecurringGift", world.crm_schedules, _schedule_language(world.contacts))
-        self._projects = Resource("Project", world.crm_projects, _project_language())
-        self._campaigns = Resource("Campaign", world.crm_campaigns, _campaign_language())
+        self._contacts = Resource("Contact", world.contacts, contact_language(), lambda contact: contact.is_archived)
+        self._gifts = Resource("Gift", world.crm_gifts, gift_language(world.contacts, world.crm_projects))
+        self._schedules = Resource("RecurringGift", world.crm_schedules, schedule_language(world.contacts))
+        self._projects = Resource("Project", world.crm_projects, project_language())
+        self._campaigns = Resource("Campaign", world.crm_campaigns, campaign_language())
         self._individuals = Resource(
-            "ContactIndividual", world.contacts, _individual_language(), lambda contact: contact.is_archived
+            "ContactIndividual", world.contacts, individual_language(), lambda contact: contact.is_archived
         )
-        self._designations = Resource("GiftDesignation", world.crm_gifts, _designation_language())
-        self.router = self._routes()
+        self._designations = Resource("GiftDesignation", world.crm_gifts, designation_language())
+        self._by_name = {row.name: row for row in (self._contacts, self._gifts)}
+        self.router = WithoutTrailingSlash(self._routes())
 
     def _routes(self) -> Router:
         routes = []
 
-        def add(method: str, path: str, resource: str, answer: Answer) -> None:
-            routes.append(Route(path, Endpoint(self._guarded(method, path, resource, answer))))
+        def add(method: str, path: str, resource: str, answer: Answer, is_signed: bool = False) -> None:
+            routes.append(Route(path, Endpoint(self._guarded(method, path, resource, answer, is_signed))))
 
         contacts, gifts = self._contacts, self._gifts
         add("POST", "/api/Contact/Query", "Contact", self._querier(contacts, lambda row: encode(contact_item(row))))
@@ -171,43 +162,53 @@ class CrmPlusApi:
         add("GET", "/api/Permission", "Permission", self._permissions)
         for resource in (contacts, gifts, self._schedules, self._projects, self._campaigns):
             add("GET", f"/api/{resource.name}/{{id:int}}", resource.name, self._getter(resource))
-        add("GET", "/api/Gift/{source}/{reference:path}", "Gift", self._gift_by_origin)
-        add("GET", "/api/Contact/{source}/{reference:path}", "Contact", self._contact_by_origin)
+        for lookup in Lookups(self._world, lambda name, id: self._one(self._by_name[name], id)).all():
+            add("GET", lookup.path, lookup.resource, lookup.answer, lookup.is_signed)
         return Router(routes, redirect_slashes=False, default=self._unknown)
 
     async def _unknown(self, scope: Any, receive: Any, send: Any) -> None:
         self._requests.other("crm_plus", Request(scope, receive))
-        await _not_found().response()(scope, receive, send)
+        await self._habits.laid_out(self._habits.refusal(not_found()))(scope, receive, send)
 
-    def _guarded(self, method: str, path: str, resource: str, answer: Answer) -> Answer:
+    def _guarded(self, method: str, path: str, resource: str, answer: Answer, is_signed: bool) -> Answer:
         refusals = [f"crm_plus_403_{fault}" for fault, name in CRM_PLUS_RESOURCES.items() if name == resource]
         route = f"{method} {path.replace(':int', '').replace(':path', '')}"
 
         async def respond(request: Request) -> Response:
             if request.method != method:
                 self._requests.other("crm_plus", request)
-                response = RefusalError(405, "METHOD_NOT_ALLOWED", f"{request.method} is not offered here.").response()
+                refusal = RefusalError(405, "METHOD_NOT_ALLOWED", f"{request.method} is not offered here.")
+                response = self._habits.refusal(refusal)
             else:
                 self._requests.documented("crm_plus", route)
-                response = await self._respond(request, refusals, answer)
+                response = await self._respond(request, refusals, answer, is_signed)
             response.headers.update(self.budget.headers())
             return response
 
         return respond
 
-    async def _respond(self, request: Request, refusals: Sequence[str], answer: Answer) -> Response:
-        is_stranger = request.headers.get("authorization") != f"Bearer {self._key}"
-        self._requests.strangers += is_stranger
-        if is_stranger or self._faults.strikes("crm_plus_401"):
-            return Response(DENIED, 401, media_type="text/plain")
+    async def _respond(self, request: Request, refusals: Sequence[str], answer: Answer, is_signed: bool) -> Response:
+        try:
+            self._admit(request, is_signed)
+        except RefusalError as refusal:
+            return self._habits.laid_out(self._habits.refusal(refusal))
         try:
             self._strike_before(refusals)
             response = await answer(request)
         except BadQueryError as bad:
-            response = RefusalError(400, "BAD_REQUEST", str(bad), bad.field).response()
+            response = self._habits.refusal(RefusalError(400, "BAD_REQUEST", str(bad), bad.field))
         except RefusalError as refusal:
-            response = refusal.response()
-        return await spoil(response, self._faults, self._world.options.stall_seconds)
+            response = self._habits.refusal(refusal)
+        return await spoil(self._habits.laid_out(response), self._faults, self._world.options.stall_seconds)
+
+    def _admit(self, request: Request, is_signed: bool) -> None:
+        if is_signed:
+            require_signature(request, self._key)
+            return
+        is_stranger = request.headers.get("authorization") != f"Bearer {self._key}"
+        self._requests.strangers += is_stranger
+        if is_stranger or self._faults.strikes("crm_plus_401"):
+            raise denied()
 
     def _strike_before(self, refusals: Sequence[str]) -> None:
         if not self.budget.spend():
@@ -260,7 +261,7 @@ class CrmPlusApi:
         return Query(
             _whole(request, "skip", 0),
             take,
-            parse(resource.language, groups),
+            parse(resource.language, groups, self._world.now),
             str(body["sortby"]) if body.get("sortby") else None,
             str(body.get("descending", "")).lower() == "true",
             str(body.get("includearchived", "")).lower() == "true",
@@ -324,28 +325,10 @@ class CrmPlusApi:
 
     def _one(self, resource: Resource, id: int | None) -> Response:
         if id is None or id not in resource.table:
-            raise _not_found()
+            raise not_found()
         self._refuse_poisoned(resource, [id])
         row = self._faults.dress(f"CRM+ {resource.name}", id, resource.table.encoded(id))
         return Response(row, media_type=JSON)
-
-    async def _gift_by_origin(self, request: Request) -> Response:
-        source, reference = request.path_params["source"].strip().lower(), request.path_params["reference"]
-        gifts: Iterator[CrmGift] = iter(self._world.crm_gifts)
-        found = (
-            row.id for row in gifts if row.transaction_id == reference and str(row.source).strip().lower() == source
-        )
-        return self._one(self._gifts, next(found, None))
-
-    async def _contact_by_origin(self, request: Request) -> Response:
-        wanted = (request.path_params["source"].strip().lower(), request.path_params["reference"].strip())
-        contacts: Iterator[Contact] = iter(self._world.contacts)
-        found = (
-            row.id
-            for row in contacts
-            if any((source.strip().lower(), reference.strip()) == wanted for source, reference in row.references)
-        )
-        return self._one(self._contacts, next(found, None))
 
     async def _organization(self, _request: Request) -> Response:
         body = {
@@ -377,153 +360,11 @@ async def _body(request: Request) -> dict[str, Any]:
 
 
 def _whole(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if not text.isdecimal():
-        raise BadQueryError(name, f"'{text}' is not a valid {name}.")
-    return int(text)
+    asked = number_asked(request, name, default)
+    if asked is None:
+        raise BadQueryError(name, f"The value of {name} is not valid.")
+    return asked
 
 
 def _plain(sort_by: str | None) -> str:
     return (sort_by or "").replace(" ", "").lower()
-
-
-# What each resource can be asked
-
-
-def _stamps() -> dict[str, Parameter]:
-    return {
-        "Create Date": day_parameter(lambda row: row.created),
-        "Last Modified Date": day_parameter(lambda row: row.modified),
-        "Create DateTime UTC": Parameter("Date", lambda row: row.created),
-        "Last Modified DateTime UTC": Parameter("Date", lambda row: row.modified),
-    }
-
-
-_STAMP_KEYS: dict[str, Callable[[Any], Any]] = {
-    "createdatetimeutc": lambda row: row.created,
-    "createddatetime": lambda row: row.created,
-    "modifieddatetimeutc": lambda row: row.modified,
-    "lastmodifieddate": lambda row: row.modified,
-}
-
-
-def _contact_language() -> Language:
-    return Language(
-        "Contact Id",
-        {
-            "Contact Id": Parameter("Int", lambda row: row.id),
-            **_stamps(),
-            "Contact Name": Parameter("String", contact_name),
-            "Contact Type": Parameter("List", contact_type),
-            "Email Address": Parameter("String", lambda row: row.email),
-        },
-        {**_STAMP_KEYS, "name": contact_name, "lastname": lambda row: row.last},
-    )
-
-
-def _individual_language() -> Language:
-    return Language(
-        "Contact Individual Id",
-        {
-            "Contact Individual Id": Parameter("Int", individual_id),
-            "Contact Id": Parameter("Int", lambda row: row.id),
-            **_stamps(),
-            "Email Address": Parameter("String", lambda row: row.email),
-        },
-        {**_STAMP_KEYS, "lastname": lambda row: row.last},
-    )
-
-
-def _pair() -> dict[str, Parameter]:
-    return {
-        "Transaction Source": Parameter("String", lambda row: row.source),
-        "Transaction Id": Parameter("String", lambda row: row.transaction_id),
-    }
-
-
-def _is_archived(contacts: Table[Contact]) -> Parameter:
-    def get(row: Any) -> bool:
-        contact = contacts.get(row.contact_id)
-        return contact is not None and contact.is_archived
-
-    return Parameter("Boolean", get)
-
-
-def _gift_language(contacts: Table[Contact]) -> Language:
-    return Language(
-        "Gift Id",
-        {
-            "Gift Id": Parameter("Int", lambda row: row.id),
-            "Contact Id": Parameter("Int", lambda row: row.contact_id),
-            **_pair(),
-            **_stamps(),
-            "Gift Type": Parameter("List", lambda row: row.kind),
-            "Gift Date": Parameter("Date", lambda row: row.day, day_only=True),
-            "Amount": Parameter("Decimal", lambda row: number(row.cents)),
-            "Currency Code": Parameter("List", lambda row: row.currency),
-            "Contact Archived": _is_archived(contacts),
-        },
-        {
-            **_STAMP_KEYS,
-            "amount": lambda row: row.cents,
-            "giftdate": lambda row: row.day,
-            "receiptdate": lambda row: row.day,
-            "batch": lambda row: row.day,
-        },
-    )
-
-
-def _designation_language() -> Language:
-    return Language(
-        "Gift Id",
-        {
-            "Gift Id": Parameter("Int", lambda row: row.id),
-            "Contact Id": Parameter("Int", lambda row: row.contact_id),
-            **_pair(),
-            **_stamps(),
-            "Gift Type": Parameter("List", lambda row: row.kind),
-            "Gift Date": Parameter("Date", lambda row: row.day, day_only=True),
-        },
-    )
-
-
-def _schedule_language(contacts: Table[Contact]) -> Language:
-    return Language(
-        "Recurring Gift Id",
-        {
-            "Recurring Gift Id": Parameter("Int", lambda row: row.id),
-            "Contact Id": Parameter("Int", lambda row: row.contact_id),
-            **_pair(),
-            **_stamps(),
-            "Amount": Parameter("Decimal", lambda row: number(row.cents)),
-            "Frequency": Parameter("List", lambda row: row.frequency),
-            "Contact Archived": _is_archived(contacts),
-        },
-        _STAMP_KEYS,
-    )
-
-
-def _project_language() -> Language:
-    return Language(
-        "Project Id",
-        {
-            "Project Id": Parameter("Int", lambda row: row.id),
-            "Project Name": Parameter("String", lambda row: row.name),
-            "Project Code": Parameter("String", lambda row: row.code),
-            "Create Date": day_parameter(lambda row: row.created),
-        },
-        {"name": lambda row: row.name},
-    )
-
-
-def _campaign_language() -> Language:
-    return Language(
-        "Campaign Id",
-        {
-            "Campaign Id": Parameter("Int", lambda row: row.id),
-            "Campaign Name": Parameter("String", lambda row: row.name),
-        },
-        {"name": lambda row: row.name},
-    )

@@ -14,7 +14,8 @@ from starlette.routing import Route, Router
 from .clock import DAY, parse_instant
 from .faults import RAISE_RESOURCES, Faults
 from .http import JSON, Answer, Endpoint, Requests, json_list, spoil
-from .raise_rows import delivery_row, encode, with_details
+from .raise_gift_rows import GIFT_COLUMNS, selected_row, with_details
+from .raise_rows import delivery_row, encode
 from .table import Table, page
 from .world.records import GIFT_STATES, SCHEDULE_STATES
 from .world.simulation import Simulation
@@ -63,6 +64,8 @@ class Paging:
     descending: bool
     filter: str
     details: bool
+    columns: tuple[str, ...] = ()
+    """Columns that were selected instead of the whole record."""
 
 
 class RaiseApi:
@@ -249,7 +252,9 @@ class RaiseApi:
         wanted = page(ids, paging.skip, min(paging.take, self._world.options.raise_take_cap), descending)
         if self._faults.rates and any(self._faults.poisoned(resource.name, id) for id in wanted):
             raise ProblemError(500, "Server Error", "A record could not be serialized.")
-        if paging.details and resource.name == "Gift":
+        if paging.columns:
+            rows = [selected_row(self._world, table[id], paging.columns) for id in wanted]
+        elif paging.details and resource.name == "Gift":
             rows = [with_details(self._world, table[id], table.encoded(id)) for id in wanted]
         else:
             rows = [table.encoded(id) for id in wanted]
@@ -314,6 +319,7 @@ class RaiseApi:
                 body.get("descending") is True,
                 str(body.get("filter") or "").strip().lower(),
                 body.get("includeDetails") is True,
+                _columns(resource, body.get("selectedColumns")),
             )
             groups = [_conditions(resource, group) for group in body.get("groups") or []]
             groups = [group for group in groups if group]
@@ -345,6 +351,14 @@ def _whole(body: dict[str, Any], name: str, default: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ProblemError(400, "Bad Request", f"The value of {name} is not valid.")
     return max(0, value)
+
+
+def _columns(resource: Resource, selected: Any) -> tuple[str, ...]:
+    """The columns that are selected; only of gifts is it known which there are."""
+    names = tuple(map(str, selected or ()))
+    if unknown := [name for name in names if resource.name != "Gift" or name not in GIFT_COLUMNS]:
+        raise ProblemError(400, "Bad Request", f"The column '{unknown[0]}' is not valid.")
+    return names
 
 
 def _conditions(resource: Resource, group: Any) -> list[Callable[[Any], bool]]:

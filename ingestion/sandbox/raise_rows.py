@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from . import money
-from .clock import DAY, HOUR, ORGANIZATION_OFFSET, START, culture_day, iso_day, iso_z, localized, seconds, varied
+from .clock import DAY, HOUR, START, culture_day, iso_day, iso_z, localized, seconds, varied
 from .world.records import (
-    APPROVED,
     BY_IDS,
     BY_NAME,
     CANCELLED,
     COMPLETED,
-    GIFT_STATES,
     NOT_SHOWN,
     SCHEDULE_STATES,
     Campaign,
@@ -42,7 +39,8 @@ def encode(row: dict[str, Any]) -> bytes:
     return orjson.dumps(row)
 
 
-def _address(key: int) -> dict[str, Any]:
+def address_block(key: int) -> dict[str, Any]:
+    """An address, as donors and gifts show it."""
     return {
         "address1": f"{100 + key * 7} Sample Street",
         "address2": "" if key % 3 else f"Unit {key}",
@@ -55,29 +53,13 @@ def _address(key: int) -> dict[str, Any]:
     }
 
 
-_ADDRESSES = [encode(_address(key)).decode() for key in range(240)]
-_BROWSERS = [
-    encode({"name": name, "version": f"{90 + n}.0", "platform": platform, "isMobile": mobile}).decode()
-    for n, (name, platform, mobile) in enumerate(
-        [
-            ("Chrome", "Windows", False),
-            ("Safari", "iPhone", True),
-            ("Firefox", "Linux", False),
-            ("Edge", "Windows", False),
-        ]
-    )
-]
-_TENDERS = (
+TENDERS = (
     (1, "Credit Card", "Visa x"),
     (1, "Credit Card", "Mastercard x"),
     (2, "ACH", "ACH Checking x"),
     (1, "Credit Card", "Amex x"),
 )
-_UTM = '"utmSource":"newsletter","utmMedium":"email","utmCampaign":null,"utmTerm":null,"utmContent":null'
-_NO_UTM = '"utmSource":null,"utmMedium":null,"utmCampaign":null,"utmTerm":null,"utmContent":null'
-_TRIBUTE = '{"type":"In Honor Of","honoree":"A. Friend"}'
-_NO_GATEWAY, _NO_DONOR = '"gateway":null', '"donor":null'
-_GATEWAYS = ((11, "Stripe Main"), (12, "Cornerstone"), (14, "PayPal Commerce"))
+GATEWAYS = ((11, "Stripe Main"), (12, "Cornerstone"), (14, "PayPal Commerce"))
 _FREQUENCIES = {
     0: "Other",
     1: "Annually",
@@ -106,7 +88,7 @@ def donor_row(donor: Donor) -> dict[str, Any]:
     id = donor.id
     is_organization = id % 41 == 0
     name = f"{donor.first} {donor.last}"
-    address = {**_address(id % 240), "id": id * 3, "donorId": id, "isPrimary": True}
+    address = {**address_block(id % 240), "id": id * 3, "donorId": id, "isPrimary": True}
     email = _method(donor, id * 5, 10, "Home Email", donor.email)
     phone = _method(donor, id * 5 + 1, 20, "Mobile Phone", f"555-01{id % 100:02d}")
     return {
@@ -160,7 +142,7 @@ def _method(donor: Donor, id: int, type: int, display: str, value: str) -> dict[
     }
 
 
-def _shown_campaign(world: World, row: Gift | Schedule) -> tuple[int | None, int | None, str, str, str]:
+def shown_campaign(world: World, row: Gift | Schedule) -> tuple[int | None, int | None, str, str, str]:
     """Campaign id, segment id, campaign name, segment code and segment name, as far as the record shows them."""
     if row.campaign_id is None or row.shown == NOT_SHOWN:
         return None, None, "", "", ""
@@ -174,150 +156,11 @@ def _shown_campaign(world: World, row: Gift | Schedule) -> tuple[int | None, int
     return (campaign.id if row.shown == BY_IDS else None), row.segment_id, name, code, segment_name
 
 
-@lru_cache(maxsize=100_000)
-def _allocation(project_id: int, name: str, cents: int, currency: str, rate: float, shows_base: bool) -> str:
-    exchange = None
-    if shows_base:
-        base = money.text(round(cents * rate))
-        exchange = {
-            "nativeAmount": money.text(cents, currency),
-            "nativeCurrencyCode": currency,
-            "settledExchangeRate": rate,
-            "settledAmount": base,
-            "settledCurrencyCode": "USD",
-            "baseExchangeRate": rate,
-            "baseAmount": base,
-            "baseCurrencyCode": "USD",
-            "isDifferentCurrency": currency != "USD",
-        }
-    amount = money.text(cents, currency)
-    row = {"projectId": project_id, "name": name, "amount": amount, "currencyExchange": exchange}
-    return encode(row).decode()
-
-
-def _projects(world: World, gift: Gift) -> str:
-    parts = [(gift.project_id, gift.cents)]
-    if gift.second_project_id:
-        first = gift.cents // 3
-        parts = [(gift.project_id, first), (gift.second_project_id, gift.cents - first)]
-    if gift.shows_costs:
-        parts.append((COSTS_PROJECT_ID, gift.costs))
-    rows = [
-        _allocation(id, world.projects[id].name, cents, gift.currency, gift.rate, gift.shows_base)
-        for id, cents in parts
-    ]
-    return rows[0] if len(rows) == 1 else ",".join(rows)
-
-
-@lru_cache(maxsize=10_000)
-def _money_part(cents: int, currency: str) -> str:
-    return f'"currency":"{currency}","amount":{cents / 100},"formattedAmount":"{money.text(cents, currency)}"'
-
-
-@lru_cache(maxsize=1_000)
-def _state_part(state: int, odd_case: bool, has_costs: bool) -> str:
-    label = GIFT_STATES[state]
-    return (
-        f'"status":{state},"statusText":"{label.lower() if odd_case else label}",'
-        f'"canRefund":{_boolean(state == APPROVED)},"donorPaidCosts":{_boolean(has_costs)},"giftAidRequested":false'
-    )
-
-
-@lru_cache(maxsize=10_000)
-def _campaign_part(shown: tuple[int | None, int | None, str, str, str]) -> str:
-    campaign_id, segment_id, campaign_name, segment_code, segment_name = shown
-    return (
-        f'"segment":"{segment_code}","campaignName":"{campaign_name}","campaignId":{campaign_id or "null"},'
-        f'"segmentName":"{segment_name}","segmentId":{segment_id or "null"}'
-    )
-
-
-_CYCLE = 36
-"""What is of no consequence about a gift repeats with its id."""
-
-
-@lru_cache(maxsize=1_000)
-def _payment_part(step: int) -> str:
-    tender, payment_type, card = _TENDERS[step % 4]
-    gateway_id = _GATEWAYS[step % 3][0]
-    motivation = "null" if step % 3 else f'"MOT{step % 12}"'
-    return (
-        f'{_NO_GATEWAY},"gatewayId":{gateway_id},"paymentType":"{payment_type}",'
-        f'"tenderType":{tender},"motivation":{motivation},"motivationCodeId":null,"sourceCode":null,"notes":null,'
-        f'"comment":{_text(None if step % 23 else "with thanks")},"paymentInfo":"{card}'
-    )
-
-
-@lru_cache(maxsize=1_000)
-def _rest_part(step: int, is_test: bool) -> str:
-    return (
-        f'"submissionUrl":"https://give.example.org/{step % 9}?utm_source=newsletter",'
-        f'"browserInfo":{_BROWSERS[step % 4]},"isAnonymous":{_boolean(step == 29)},'
-        f'"isTestMode":{_boolean(is_test)},"googleGclid":null,'
-        f'{_NO_UTM if step % 4 else _UTM},"tribute":{_TRIBUTE if step == 31 else "null"},"premium":null,'
-        f'"pageId":{600 + step % 9},"pageName":"Donation Page {step % 9}","virtualTerminalId":null,'
-        f'"organizationId":{ORGANIZATION_ID},"isImported":false'
-    )
-
-
-def _text(value: str | None) -> str:
-    """A JSON string, of words that need no escape."""
-    return "null" if value is None else f'"{value}"'
-
-
-def _boolean(value: bool) -> str:
-    return "true" if value else "false"
-
-
-def gift_json(world: World, gift: Gift) -> bytes:
-    """A GiftModel of 56 fields, without the details.
-
-    Put together from parts that are kept: a million of these are read in one go, and a dict and a serializer take
-    several times as long.
-    """
-    id = gift.id
-    step = id % _CYCLE
-    donor = world.donors.get(gift.donor_id)
-    name = f"{donor.first} {donor.last}" if donor else "Former Donor"
-    address = _ADDRESSES[gift.donor_id % 240]
-    created = varied(gift.created, id)
-    modified = created if gift.modified == gift.created else varied(gift.modified, id)
-    return (
-        f'{{"id":{id},{_money_part(gift.cents, gift.currency)},'
-        f'"date":"{seconds(gift.created + ORGANIZATION_OFFSET)}{"" if id % 19 else "-07:00"}",'
-        f'"createdDate":"{created}","modifiedDate":"{modified}",'
-        f"{_state_part(gift.state, id % 67 == 0, gift.costs > 0)},{_campaign_part(_shown_campaign(world, gift))},"
-        f'{_payment_part(step)}{id % 9973:04d}","authorizationNumber":"A{id:07d}",'
-        f'"transactionId":"ch_sandbox_{id * 7919:x}","donationId":"D-{id * 13:08d}",'
-        f'"paymentProviderTransactionUrl":"https://payments.example.com/{id * 7919:x}",'
-        f'"donorId":{gift.donor_id},{_NO_DONOR},"recurringGiftId":{gift.recurring_id or "null"},'
-        f'"billingName":"{name}","shippingName":"{name}","billingAddress":{address},"shippingAddress":{address},'
-        f'"projects":[{_projects(world, gift)}],{_rest_part(step, gift.is_test)}}}'
-    ).encode()
-
-
-def with_details(world: World, gift: Gift, row: bytes) -> bytes:
-    """The row of a gift with donor and gateway filled in."""
-    gateway = f'"gateway":"{_GATEWAYS[gift.id % _CYCLE % 3][1]}"'
-    row = row.replace(_NO_GATEWAY.encode(), gateway.encode(), 1)
-    if donor := world.donors.get(gift.donor_id):
-        name = f"{donor.first} {donor.last}"
-        block = encode({"id": donor.id, "name": name, "email": donor.email, "crmKey": donor.crm_key})
-        row = row.replace(_NO_DONOR.encode(), b'"donor":' + block, 1)
-    return row
-
-
-def gift_row(world: World, gift: Gift) -> dict[str, Any]:
-    """A gift with details, as a dict."""
-    row: dict[str, Any] = orjson.loads(with_details(world, gift, gift_json(world, gift)))
-    return row
-
-
 def schedule_row(world: World, schedule: Schedule) -> dict[str, Any]:
     """A RecurringGiftModel; its stamps are localized text."""
     id = schedule.id
     donor = world.donors.get(schedule.donor_id)
-    campaign_id, segment_id, campaign_name, segment_code, segment_name = _shown_campaign(world, schedule)
+    campaign_id, segment_id, campaign_name, segment_code, segment_name = shown_campaign(world, schedule)
     cycles = max(0, (START - schedule.created) // (DAY * 366 // max(schedule.frequency, 1)))
     ended = schedule.state in (CANCELLED, COMPLETED)
     next_day = max(START, schedule.created) // DAY + 1 + id % 28
@@ -344,9 +187,9 @@ def schedule_row(world: World, schedule: Schedule) -> dict[str, Any]:
         "nextChargeDateForEditing": None if ended else iso_day(next_day),
         "status": schedule.state,
         "statusText": SCHEDULE_STATES[schedule.state],
-        "gatewayId": _GATEWAYS[id % 3][0],
-        "gatewayName": _GATEWAYS[id % 3][1],
-        "paymentInfo": f"{_TENDERS[id % 4][2]}{id * 31 % 10_000:04d}",
+        "gatewayId": GATEWAYS[id % 3][0],
+        "gatewayName": GATEWAYS[id % 3][1],
+        "paymentInfo": f"{TENDERS[id % 4][2]}{id * 31 % 10_000:04d}",
         "cardExpiration": f"{id % 12 + 1:02d}/{27 + id % 4}",
         "cardBrand": "Visa" if id % 4 == 0 else "Mastercard",
         "paymentMethodCountryCode": "US",

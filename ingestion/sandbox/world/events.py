@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 
 from ingestion.sandbox.clock import DAY, HOUR, MINUTE, START, varied
-from ingestion.sandbox.raise_rows import campaign_row, donor_row, gift_row, schedule_row
+from ingestion.sandbox.raise_gift_rows import gift_row
+from ingestion.sandbox.raise_rows import campaign_row, donor_row, schedule_row
 from ingestion.sandbox.table import Row, Table
 
 from .records import CANCELLED, Delivery, Donor, Gift, Schedule, Webhook

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingestion.sandbox.clock import DAY, HOUR, MINUTE, START
-from ingestion.sandbox.crm_plus_rows import REVERSING
+from ingestion.sandbox.crm_plus_gift_rows import REVERSING
 
 from .donors import LATE_AGE, PENDING_AGE, Planting
 from .organization import (

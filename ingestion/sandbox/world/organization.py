@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ingestion.sandbox.clock import DAY, START
-from ingestion.sandbox.crm_plus_rows import COSTS_PROJECT_ID
+from ingestion.sandbox.crm_plus_gift_rows import COSTS_PROJECT_ID
 
 from .records import Campaign, CrmCampaign, Project, Segment, Webhook
 from .state import World

@@ -201,6 +201,10 @@ class CrmGift:
     project_id: int = 0
     second_project_id: int = 0
     costs: int = 0
+    passthrough_id: int | None = None
+    """The contact who gave through `contact_id`, as older gifts show it;"""
+    passthroughs: tuple[tuple[int, int], ...] = ()
+    """as younger ones do: contacts, each with the cents it gave."""
     situation: str = ""
 
 

@@ -8,19 +8,19 @@ from dataclasses import dataclass, field
 from random import Random
 
 from ingestion.sandbox.clock import DAY, HOUR, MINUTE, START, local_day
+from ingestion.sandbox.crm_plus_gift_rows import crm_gift_row
 from ingestion.sandbox.crm_plus_rows import (
     contact_row,
     crm_campaign_row,
-    crm_gift_row,
     crm_project_row,
     crm_schedule_row,
 )
+from ingestion.sandbox.raise_gift_rows import gift_json
 from ingestion.sandbox.raise_rows import (
     campaign_row,
     delivery_row,
     donor_row,
     encode,
-    gift_json,
     project_row,
     schedule_row,
     segment_row,
@@ -49,13 +49,13 @@ REFERENCE_SOURCES = ("RaiseDonors",) * 12 + ("Raise", " virtuous raise ", "Legac
 
 FREQUENCIES = {
     52: "Weekly",
-    26: "Biweekly",
+    26: "Bimonthly",
     12: "Monthly",
     4: "Quarterly",
     2: "Semiannually",
     1: "Annually",
 }
-"""CRM+ names of Raise's payments per year."""
+"""CRM+ names of Raise's payments per year; that of every two weeks may mean every two months as well."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ingestion.sandbox.clock import DAY, HOUR, MINUTE, local_day
-from ingestion.sandbox.crm_plus_rows import REVERSING
+from ingestion.sandbox.crm_plus_gift_rows import REVERSING
 
 from .organization import crm_project
 from .records import Contact, CrmGift, CrmSchedule, Donor, Gift, Schedule

@@ -14,7 +14,7 @@ from ingestion.sandbox import Sandbox
 Row = dict[str, Any]
 
 SOURCES = {"raisedonors", "raise", "virtuous raise", "legacy raisedonors"}
-PER_YEAR = {"Weekly": 52, "Biweekly": 26, "Monthly": 12, "Quarterly": 4, "Semiannually": 2, "Annually": 1}
+PER_YEAR = {"Weekly": 52, "Monthly": 12, "Quarterly": 4, "Semiannually": 2, "Annually": 1}
 ENDED = {"Cancelled", "Completed"}
 
 
@@ -47,8 +47,8 @@ class Reader:
     def raise_post(self, path: str, body: Row) -> httpx.Response:
         return self.send("POST", f"/raise/api/{path}", json=body, headers=self.raise_headers)
 
-    def crm_get(self, path: str) -> httpx.Response:
-        return self.send("GET", f"/crm-plus/api/{path}", headers=self.crm_headers)
+    def crm_get(self, path: str, **params: Any) -> httpx.Response:
+        return self.send("GET", f"/crm-plus/api/{path}", params=params, headers=self.crm_headers)
 
     def crm_post(self, path: str, body: Row | None = None, **params: Any) -> httpx.Response:
         return self.send("POST", f"/crm-plus/api/{path}", params=params, json=body or {}, headers=self.crm_headers)
@@ -335,7 +335,8 @@ class Reading:
             return "state_mismatch"
         if row["amount"] != other["amount"]:
             return "amount_mismatch"
-        if row["frequency"] in PER_YEAR.values() and PER_YEAR[other["frequency"]] != row["frequency"]:
+        per_year = PER_YEAR.get(other["frequency"])
+        if per_year is not None and row["frequency"] in {*PER_YEAR.values(), 26} and per_year != row["frequency"]:
             return "frequency_mismatch"
         if self.resolve(other["contactId"]) != self.contact_of(row["donor"]["id"]):
             return "contact_mismatch"

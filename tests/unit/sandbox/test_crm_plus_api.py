@@ -11,12 +11,11 @@ def condition(parameter, operator, value=None):
     return {"parameter": parameter, "operator": operator, "value": value}
 
 
-def test_without_the_key_there_is_plain_text(reader):
+def test_without_the_key_there_is_nothing(reader):
     good = reader.crm_headers["Authorization"]
     for headers in ({}, {"Authorization": good.replace("Bearer ", "Bearer  ")}, reader.raise_headers):
         answer = reader.send("POST", "/crm-plus/api/Gift/Query", headers=headers, json={})
-        assert (answer.status_code, answer.text) == (401, DENIED)
-        assert answer.headers["content-type"].startswith("text/plain")
+        assert answer.status_code == 401
         assert "x-ratelimit-limit" in answer.headers
 
 
@@ -48,7 +47,7 @@ def test_skip_and_take_work_in_the_url_only(reader):
 def test_more_than_a_thousand_is_refused(reader):
     answer = reader.crm_post("Gift/Query", take=1001)
     assert answer.status_code == 400
-    assert answer.json()["error"]["code"] == "BAD_REQUEST"
+    assert "take" in answer.json()["modelState"]
 
 
 def test_archived_contacts_need_to_be_asked_for(reader):
@@ -117,7 +116,7 @@ def test_every_query_option_is_accepted_and_others_are_not(reader, resource):
     for bad in (condition("No Such Field", "Is", "1"), condition(options[0]["parameter"], "Greater Than", "1")):
         answer = reader.crm_post(f"{resource}/Query", {"groups": [{"conditions": [bad]}]})
         assert answer.status_code == 400
-        assert answer.json()["error"]["details"]
+        assert answer.json()["modelState"]
 
 
 def test_the_abbreviated_gift_hides_what_matters(reader):
@@ -184,6 +183,6 @@ def test_the_hourly_budget_counts_down_and_ends(open_sandbox):
     assert left == ["2", "1", "0"]
     over = reader.crm_get("Organization/Current")
     assert over.status_code == 429
-    assert over.json()["error"]["code"] == "RATE_LIMITED"
+    assert over.json()["message"]
     assert 3500 < int(over.headers["retry-after"]) <= 3600
     assert int(over.headers["x-ratelimit-reset"]) > 1_700_000_000

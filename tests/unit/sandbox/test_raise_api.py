@@ -130,6 +130,29 @@ def test_queries_filter_by_creation_and_status(reader):
     assert ids(page) == sorted(ids(page))
 
 
+def test_selected_columns_come_as_texts_in_the_order_asked_for(reader):
+    body = {"take": 3, "sortBy": "id", "selectedColumns": ["Status", "Id", "Amount", "Donor Email", "Project(s)"]}
+    page = reader.raise_post("Gift/query", body).json()
+    whole = [reader.raise_get(f"Gift/{row['id']}").json() for row in page["items"]]
+    assert page["items"] == [
+        {
+            "id": gift["id"],
+            "isAnonymous": gift["isAnonymous"],
+            "projects": gift["projects"],
+            "metadata": [
+                gift["statusText"],
+                str(gift["id"]),
+                gift["formattedAmount"],
+                gift["donor"]["email"],
+                ", ".join(part["name"] for part in gift["projects"]),
+            ],
+        }
+        for gift in whole
+    ]
+    assert reader.raise_post("Gift/query", {"selectedColumns": ["Modified Date"]}).status_code == 400
+    assert reader.raise_post("Donor/query", {"selectedColumns": ["Id"]}).status_code == 400
+
+
 def test_an_unknown_query_parameter_is_refused(reader):
     conditions = [{"parameter": "Modified Date", "operator": "GreaterThanOrEqual", "value": "2026-01-01"}]
     assert reader.raise_post("Gift/query", {"groups": [{"conditions": conditions}]}).status_code == 400
