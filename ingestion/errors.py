@@ -80,6 +80,19 @@ class ResourceAbsent(SourceError):
         )
 
 
+class ClockWrong(SourceError):
+    """This machine and an API disagree about what time it is; `ahead` is how far our clock is ahead, or below 0."""
+
+    stops_source = True
+
+    def __init__(self, product: str, ahead: timedelta) -> None:
+        hours, side = abs(ahead) / timedelta(hours=1), "ahead of" if ahead > timedelta() else "behind"
+        super().__init__(
+            f"This machine's clock is {hours:,.1f} hours {side} that of {product}, and all ages would be wrong: set it,"
+            " and run again."
+        )
+
+
 class SourceUnreachable(SourceError):
     """No answer after all retries."""
 

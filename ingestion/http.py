@@ -283,7 +283,8 @@ class ReadClient:
         ours = self._clock.time()
         told_at = _told_at(response)
         theirs = ours if told_at is None else told_at
-        if told_at is not None:
+        # A cache on the way passes on the date of when it asked itself.
+        if told_at is not None and "age" not in response.headers:
             self._skew = timedelta(seconds=theirs - ours)
         self._budget = _budget(response, ours - theirs) or self._budget
         if response.status_code == 429:

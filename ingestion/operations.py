@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from ingestion.columns import Column, declare
 
-# One row per run and resource. `recorded_at` is the wall clock and breaks ties of runs that share a `TIEOUT_NOW`.
+# One row per run and resource. `run_number` counts the runs of an organization: clocks may go back, it does not.
+# `recorded_at` is the wall clock.
 LOAD_AUDIT = declare(
     text="run_id source resource mode mode_reason error watermark",
     instant="started_at finished_at recorded_at",
     boolean="is_complete",
-    integer="rows_read api_total rows_new rows_changed rows_deleted rows_quarantined requests retries",
+    integer="run_number rows_read api_total rows_new rows_changed rows_deleted rows_quarantined requests retries",
     rate="throttled_seconds",
 )
 

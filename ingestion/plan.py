@@ -46,6 +46,16 @@ class ReadProgress:
     fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The fields that the API has sent, each with the types of JSON that it was first seen with."""
 
+    def believed(self, now: datetime) -> ReadProgress:
+        """This progress, or where it names an instant later than `now`, only what holds at any time.
+
+        A clock that was ahead in an earlier run would else make rows count as read lately, and nothing as due.
+        """
+        instants = (self.coverage.newest, self.sweep_started_at, self.swept_at, self.watermark, self.ran_at)
+        if all(instant is None or instant <= now for instant in instants):
+            return self
+        return ReadProgress(is_in_key_order=self.is_in_key_order, due=self.due, fields=self.fields)
+
     def is_given_up(self, now: datetime, stale_after: timedelta) -> bool:
         """Whether the unfinished sweep read nothing, or nothing lately: what it has would be stale at its end."""
         began = self.sweep_started_at

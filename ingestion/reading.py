@@ -194,7 +194,8 @@ class Reading:
 
     def _open(self, resource: Resource, client: Client) -> ResourceReading:
         recorded = {row["resource"]: row for row in self._before["read_progress"]}
-        progress = progress_from(recorded[resource.name]) if resource.name in recorded else ReadProgress()
+        known = progress_from(recorded[resource.name]) if resource.name in recorded else ReadProgress()
+        progress = known.believed(self.settings.now())
         name = resource.qualified(self.source)
         reading = ResourceReading(
             resource,
@@ -247,10 +248,11 @@ class Reading:
             found = connection.execute(
                 f"""
                 select try_cast(context_id as bigint) as key from {self._bench.name_of(log)}
-                where organization = $1 and event_type // 10 = $2 and _first_extracted_at > $3 and key is not null
+                where organization = $1 and event_type // 10 = $2 and key is not null
+                    and _first_extracted_at > $3 and _first_extracted_at <= $4
                 group by key order by max(id) desc
                 """,
-                [self.organization, family, since],
+                [self.organization, family, since, self.settings.now()],
             ).fetchall()
         return [key for (key,) in found]
 
@@ -304,6 +306,7 @@ class Reading:
             yield {
                 **row,
                 "run_id": self.run_id,
+                "run_number": self._run_number,
                 "source": self.source,
                 "recorded_at": datetime.now(UTC),
                 "throttled_seconds": Decimal(f"{outcome.throttled_seconds:.3f}"),
@@ -370,6 +373,18 @@ class Reading:
     def _progress(self) -> Iterable[dict[str, Any]]:
         for reading in self._touched():
             yield {"source": self.source, "resource": reading.resource.name, **progress_row(reading.progress)}
+
+    @cached_property
+    def _run_number(self) -> int:
+        """One more than that of the last run that recorded a reading of this organization."""
+        if "run_number" not in self._columns.get("load_audit", ()):
+            return 1
+        with self._bench.connection() as connection:
+            ((last,),) = connection.execute(
+                f"select max(run_number) from {self._bench.name_of('load_audit')} where organization = $1",
+                [self.organization],
+            ).fetchall()
+        return (last or 0) + 1
 
     @cached_property
     def _filled(self) -> frozenset[str]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from ingestion.columns import Resource
 from ingestion.coverage import NEVER, Coverage, Range
-from ingestion.errors import SourceError
+from ingestion.errors import ClockWrong, SourceError
 from ingestion.http import ReadClient
 from ingestion.log_entries import LogEntry, Waiting
 from ingestion.pages import BEGINNING, Page, Position, key_before, prefetched
@@ -28,6 +28,8 @@ _MOST_DELETED = 0.2
 # CRM+ filters by a day, in a zone that is not documented.
 _OVERLAP = timedelta(days=2)
 _MOST_SINGLES = 100
+# Ages are told in hours; an API whose own clock is a few minutes off keeps nobody from being read.
+_MOST_SKEW = timedelta(hours=1)
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
 # So many rows in which a field does not come prove that it vanished; of a smaller collection, all of them.
 _ROWS_THAT_TELL = 1_000
@@ -405,6 +407,7 @@ class ResourceReading:
     # The account.
 
     def _read(self, batch: list[Page]) -> pa.Table:
+        self._check_clock()
         for page in batch:
             self._met |= self._watched.intersection(page.ids)
             if page.total is not None:
@@ -413,6 +416,14 @@ class ResourceReading:
                 still = tuple(key for key in self.progress.vanished if key not in came_back)
                 self.progress = replace(self.progress, vanished=still)
         return self.rows.read(batch)
+
+    def _check_clock(self) -> None:
+        """Raises `ClockWrong` where the instants of this reading would be wrong. A simulation has a time of its own."""
+        if self._settings.tieout_now is not None:
+            return
+        skew = self._client.http.skew
+        if skew is not None and abs(skew) > _MOST_SKEW:
+            raise ClockWrong(self._client.http.product, -skew)
 
     def _note(self, start: Position, end: Position | None, at: datetime) -> None:
         """The rows behind `start` up to `end` were read: what the warehouse holds there and did not come is missing."""

@@ -240,10 +240,15 @@ class RowReader:
             self._connection.execute(
                 f"""
                 insert into known
-                select "{self._resource.key_column.name}", _row_hash, _first_extracted_at, _deleted_at is not null
+                select
+                    "{self._resource.key_column.name}",
+                    -- what bears an instant that is yet to come is loaded again, with the one of this reading
+                    case when _extracted_at <= $2 then _row_hash end,
+                    least(_first_extracted_at, $2),
+                    _deleted_at is not null
                 from {self._table} where organization = $1
                 """,
-                [self._organization],
+                [self._organization, self.extracted_at],
             )
 
     def _note(self, pages: Sequence[Page]) -> dict[str, list[int]]:
@@ -389,7 +394,7 @@ class RowReader:
                 null::timestamptz as _deleted_at,
                 _row_hash,
                 known.id is null or known.is_deleted as is_new,
-                known.id is null or known.is_deleted or known.row_hash <> _row_hash as is_fresh,
+                known.id is null or known.is_deleted or known.row_hash is distinct from _row_hash as is_fresh,
                 is_unreadable
             from hashed left join known on known.id = hashed."{key}"
             where is_fresh or is_unreadable

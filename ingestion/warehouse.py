@@ -57,8 +57,8 @@ class LastRead:
     """The newest creation or modification that was ever read."""
 
 
-def last_reads(path: Path, dataset: str) -> list[LastRead]:
-    """One for each resource that was ever read, or tried."""
+def last_reads(path: Path, dataset: str, now: datetime) -> list[LastRead]:
+    """One for each resource that was ever read, or tried. What is dated later than `now` is not believed."""
     bench = Workbench(path, dataset)
     try:
         if not bench.has("load_audit"):
@@ -70,10 +70,11 @@ def last_reads(path: Path, dataset: str) -> list[LastRead]:
                 select
                     organization,
                     resource,
-                    max(started_at) filter (where is_complete),
-                    max(try_cast(watermark as timestamptz))
+                    max(started_at) filter (where is_complete and started_at <= $1),
+                    max(try_cast(watermark as timestamptz)) filter (where started_at <= $1)
                 from {bench.name_of("load_audit")} group by all order by all
-                """
+                """,
+                [now],
             )
             .fetchall()
         )

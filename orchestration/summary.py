@@ -226,7 +226,10 @@ def _summary(connection: duckdb.DuckDBPyConnection, organization: str, link_key:
         SELECT source, resource, finished_at, is_complete, rows_read, api_total, error
         FROM marts.load_audit
         WHERE organization = $organization
-        QUALIFY row_number() OVER (PARTITION BY source, resource ORDER BY recorded_at DESC) = 1
+        QUALIFY
+            row_number() OVER (
+                PARTITION BY source, resource ORDER BY run_number DESC NULLS LAST, recorded_at DESC
+            ) = 1
         ORDER BY source DESC, resource
         """,
         organization=organization,

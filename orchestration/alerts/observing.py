@@ -149,7 +149,10 @@ def _readings(published: Path, organizations: Collection[Organization], now: dat
             """
             SELECT organization, source, arg_min(resource, last_read_at), min(last_read_at)
             FROM (
-                SELECT organization, source, resource, max(finished_at) FILTER (is_complete) AS last_read_at
+                SELECT
+                    organization, source, resource,
+                    -- A clock that was ahead made none of them later.
+                    max(finished_at) FILTER (is_complete AND finished_at <= $now) AS last_read_at
                 FROM marts.load_audit
                 -- Read a few at a time, for as long as it takes.
                 WHERE resource <> 'webhook_log_payloads'
@@ -158,6 +161,7 @@ def _readings(published: Path, organizations: Collection[Organization], now: dat
             WHERE last_read_at IS NOT NULL
             GROUP BY ALL
             """,
+            now=now,
         )
     seen = {}
     for organization, source, resource, at in found:

@@ -26,7 +26,7 @@ def age_checks(
     by_slug = {organization.slug: organization for organization in settings.organizations}
     reads = [
         read
-        for read in warehouse.last_reads(settings.warehouse_path, dataset)
+        for read in warehouse.last_reads(settings.warehouse_path, dataset, now)
         if read.organization in outcomes.get(read.resource, {})
     ]
     stale = [

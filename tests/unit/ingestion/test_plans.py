@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ingestion import resource_reading
 from ingestion.columns import Resource, declare
 from ingestion.envelope import page_of
-from ingestion.errors import SourceBroken, SourceUnreachable
+from ingestion.errors import ClockWrong, SourceBroken, SourceUnreachable
 from ingestion.http import ReadClient, Usage
 from ingestion.ladder import Ladder
 from ingestion.pages import BEGINNING, Hole, Page, Position, keyset_pages, offset_pages
@@ -54,7 +54,7 @@ class Api:
     http: Any = None
 
     def __post_init__(self) -> None:
-        self.http = type("Http", (), {"product": "Raise", "usage": Usage()})()
+        self.http = type("Http", (), {"product": "Raise", "usage": Usage(), "skew": None})()
         for _ in range(30):
             self.insert()
 
@@ -155,6 +155,7 @@ def run(
     organizations_file: Path | None = None,
     killed_after: int | None = None,
     meanwhile: Callable[[], None] | None = None,
+    is_simulated: bool = True,
 ) -> Reading:
     """One run; `killed_after` packages it is killed before the next one is committed.
 
@@ -162,7 +163,7 @@ def run(
     """
     config = Settings(
         warehouse_path=warehouse.path,
-        tieout_now=api.now,
+        tieout_now=api.now if is_simulated else None,
         commit_every_rows=7,
         organizations_file=organizations_file,
         _env_file=None,  # type: ignore[call-arg]
@@ -605,6 +606,61 @@ def test_a_stamp_of_the_future_hides_no_change(tmp_path: Path, style: str) -> No
     assert datetime.fromisoformat(outcome.watermark) <= api.now
     if style == "keyset":
         assert warehouse.rows()[5] == api.rows[5]["name"]
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("days", [30, -30])
+def test_a_clock_that_was_wrong_in_one_run_hides_nothing_in_later_ones(tmp_path: Path, style: str, days: int) -> None:
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    run(api, warehouse)
+    wrong = timedelta(days=days)
+    api.now += wrong
+    api.update(2)
+    run(api, warehouse)
+    api.now += timedelta(hours=1) - wrong
+    api.update(4)
+    api.delete(7)
+    outcome = run(api, warehouse).outcomes["things"]
+    assert outcome.is_complete
+    assert outcome.mode == "full"
+    assert warehouse.rows() == {key: row["name"] for key, row in api.rows.items()}
+    assert all(datetime.fromisoformat(read_at) <= api.now for _, _, read_at, _ in warehouse.coverage())
+    late = f"timestamptz '{api.now}'"
+    assert not warehouse.rows(f"_extracted_at > {late} or _first_extracted_at > {late}")
+    assert [row["run_number"] for row in warehouse.audit()] == [1, 2, 3]
+    api.now += timedelta(hours=1)
+    outcome = run(api, warehouse).outcomes["things"]
+    assert outcome.mode != "full"
+    assert outcome.rows_changed == 0
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize(("hours", "says"), [(-26, "26.0 hours ahead of"), (26, "26.0 hours behind")])
+def test_nothing_is_read_by_a_clock_that_the_api_contradicts(tmp_path: Path, style: str, hours: int, says: str) -> None:
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    api.http.skew = timedelta(hours=hours)
+    outcome = run(api, warehouse, is_simulated=False).outcomes["things"]
+    assert not outcome.is_complete
+    assert says in (outcome.error or "")
+    assert warehouse.query("select count(*) from information_schema.tables where table_name = 'things'") == [(0,)]
+    api.http.skew = timedelta(minutes=59)
+    assert run(api, warehouse, is_simulated=False).outcomes["things"].is_complete
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_clock_that_jumps_in_the_middle_of_a_run_ends_it_there(tmp_path: Path, style: str) -> None:
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+
+    def jump() -> None:
+        api.http.skew = timedelta(hours=-5)
+
+    reading = run(api, warehouse, is_simulated=False, meanwhile=jump)
+    assert isinstance(reading.stopped_by, ClockWrong)
+    assert not reading.outcomes["things"].is_complete
+    assert 0 < len(warehouse.rows()) < len(api.rows)
+    api.http.skew = timedelta()
+    assert run(api, warehouse, is_simulated=False).outcomes["things"].is_complete
+    assert warehouse.rows().keys() == api.rows.keys()
 
 
 def test_the_command_that_accepts_names_one_of_several_organizations(tmp_path: Path) -> None:

@@ -295,7 +295,7 @@ def test_what_comes_to_rows_that_the_warehouse_holds_may_replace_one(tmp_path: P
         connection.execute("create schema raw")
         connection.execute(
             "create table raw.gifts as select 'lake' as organization, 1::bigint as id, 0::bigint as _row_hash,"
-            " now() as _first_extracted_at, now() as _deleted_at"
+            " now() as _extracted_at, now() as _first_extracted_at, now() as _deleted_at"
         )
     for organization, is_first in (("river", True), ("lake", False)):
         bench = Workbench(path, "raw")

@@ -66,6 +66,8 @@ def test_each_organization_has_its_threshold(settings: Settings, slug: str, hour
     read(settings, slug, hours)
     # A reading that was not complete makes nothing fresh.
     read(settings, slug, 1, complete=False)
+    # Nor does one by a clock that was ahead.
+    read(settings, slug, -700)
     check = checks(settings, slug)["read_lately"]
     assert check.passed is passed
     assert check.severity is dg.AssetCheckSeverity.ERROR
@@ -79,6 +81,7 @@ def test_each_organization_has_its_threshold(settings: Settings, slug: str, hour
 )
 def test_a_product_in_which_nothing_happens_warns(settings: Settings, slug: str, newest: float, passed: bool) -> None:
     read(settings, slug, 1, newest=newest)
+    read(settings, slug, -700, newest=-600)
     found = checks(settings, slug)
     assert found["read_lately"].passed
     assert found["has_news"].passed is passed

@@ -25,6 +25,7 @@ MARTS = """
 CREATE TABLE marts.load_audit AS SELECT * FROM (VALUES
     ('river', 'raise', 'gifts', true, TIMESTAMPTZ '2026-03-01 06:00:00+00'),
     ('river', 'raise', 'gifts', false, TIMESTAMPTZ '2026-03-04 06:00:00+00'),
+    ('river', 'raise', 'gifts', true, TIMESTAMPTZ '2026-04-03 06:00:00+00'),
     ('river', 'raise', 'donors', true, TIMESTAMPTZ '2026-03-04 06:00:00+00'),
     ('river', 'raise', 'webhooks', false, TIMESTAMPTZ '2026-02-01 06:00:00+00'),
     ('river', 'raise', 'webhook_log_payloads', true, TIMESTAMPTZ '2026-02-01 06:00:00+00'),

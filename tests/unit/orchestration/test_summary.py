@@ -66,6 +66,7 @@ CREATE TABLE marts.load_audit AS SELECT * FROM (VALUES
 ) AS t(organization, source, resource, is_complete, rows_read, api_total, error, finished_at);
 ALTER TABLE marts.load_audit ADD COLUMN recorded_at TIMESTAMPTZ;
 UPDATE marts.load_audit SET recorded_at = finished_at;
+ALTER TABLE marts.load_audit ADD COLUMN run_number BIGINT;
 CREATE TABLE marts.event_type_labels AS SELECT * FROM (VALUES
     ('river', 10, 'Gift created', 'Gift Created', 'confirmed'),
     ('river', 11, 'Gift updated', 'Donor updated', 'contradicted'),

@@ -20,33 +20,14 @@ with needed_reads (entity, source, resource) as (
     ('recurring_gift', 'crm_plus', 'recurring_gifts')
 ),
 
-reads as (
-    select
-        organization,
-        source,
-        resource,
-        is_complete,
-        started_at
-    from {{ ref('stg_raise__load_audit') }}
-    union all
-    select
-        organization,
-        source,
-        resource,
-        is_complete,
-        started_at
-    from {{ ref('stg_crm_plus__load_audit') }}
-),
-
 complete_reads as (
     select
         organization,
         source,
         resource,
-        max(started_at) as read_at
-    from reads
-    where is_complete
-    group by organization, source, resource
+        started_at as read_at
+    from {{ ref('int_recon__complete_reads') }}
+    where recency = 1
 ),
 
 crm_plus_connections as (

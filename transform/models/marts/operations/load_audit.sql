@@ -20,7 +20,8 @@ select
     watermark,
     mode_reason,
     error,
-    recorded_at
+    recorded_at,
+    run_number
 from {{ ref('stg_raise__load_audit') }}
 union all
 select
@@ -44,5 +45,6 @@ select
     watermark,
     mode_reason,
     error,
-    recorded_at
+    recorded_at,
+    run_number
 from {{ ref('stg_crm_plus__load_audit') }}

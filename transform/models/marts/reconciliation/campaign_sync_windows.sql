@@ -2,16 +2,18 @@
 -- `valid_from` is inclusive, `valid_to` exclusive, an open end is null.
 with versions as (
     select
-        organization,
-        campaign_id,
-        can_sync,
-        dbt_valid_from as seen_from
-    from {{ ref('campaigns_snapshot') }}
+        snapshots.organization,
+        snapshots.campaign_id,
+        snapshots.can_sync,
+        -- a clock that was ahead makes a version begin after the one that followed it, or after the present
+        least(snapshots.dbt_valid_from, snapshots.dbt_valid_to, connections.recorded_at) as seen_from
+    from {{ ref('campaigns_snapshot') }} as snapshots
+    left join {{ ref('stg_raise__connections') }} as connections on snapshots.organization = connections.organization
     -- two runs may share one clock; then the later version is the one that stayed
     qualify
         row_number() over (
-            partition by organization, campaign_id, dbt_valid_from
-            order by coalesce(dbt_valid_to, 'infinity'::timestamptz) desc
+            partition by snapshots.organization, snapshots.campaign_id, seen_from
+            order by coalesce(snapshots.dbt_valid_to, 'infinity'::timestamptz) desc
         ) = 1
 ),
 
@@ -57,9 +59,9 @@ complete_reads as (
     select
         organization,
         started_at,
-        coalesce(finished_at, started_at) as finished_at
-    from {{ ref('stg_raise__load_audit') }}
-    where resource = 'campaigns' and is_complete
+        finished_at
+    from {{ ref('int_recon__complete_reads') }}
+    where source = 'raise' and resource = 'campaigns'
 ),
 
 campaigns as (

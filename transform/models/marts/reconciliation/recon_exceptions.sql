@@ -122,13 +122,25 @@ seen as (
     where is_exception and as_of is not null
 ),
 
+run_clocks as (
+    select
+        organization,
+        recorded_at as run_clock
+    from {{ ref('stg_raise__connections') }}
+),
+
 register as (
     {% if is_incremental() -%}
+        -- what a clock that was ahead dated later than this run was seen by now at the latest
         select
-            *,
-            case when raise_id is null then 'crm_plus' else 'raise' end as record_source,
-            coalesce(raise_id, crm_id) as record_id
-        from {{ this }}
+            known.* exclude (first_seen_at, last_seen_at, resolved_at),
+            least(known.first_seen_at, run_clocks.run_clock) as first_seen_at,
+            least(known.last_seen_at, run_clocks.run_clock) as last_seen_at,
+            case when known.resolved_at is not null then least(known.resolved_at, run_clocks.run_clock) end as resolved_at,
+            case when known.raise_id is null then 'crm_plus' else 'raise' end as record_source,
+            coalesce(known.raise_id, known.crm_id) as record_id
+        from {{ this }} as known
+        left join run_clocks on known.organization = run_clocks.organization
     {%- else -%}
         select
             null as exception_id,

@@ -152,9 +152,9 @@ complete_reads as (
     select
         organization,
         resource,
-        max(started_at) as read_at
-    from {{ ref('stg_raise__load_audit') }}
-    where is_complete and mode != 'incremental'
+        arg_min(started_at, recency) as read_at
+    from {{ ref('int_recon__complete_reads') }}
+    where source = 'raise' and mode != 'incremental'
     group by organization, resource
 ),
 

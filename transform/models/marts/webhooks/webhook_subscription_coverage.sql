@@ -2,10 +2,9 @@
 with reads as (
     select
         organization,
-        max(started_at) as read_at
-    from {{ ref('stg_raise__load_audit') }}
-    where resource = 'webhooks' and is_complete
-    group by organization
+        started_at as read_at
+    from {{ ref('int_recon__complete_reads') }}
+    where source = 'raise' and resource = 'webhooks' and recency = 1
 ),
 
 -- what status means is not documented: 1 is probably active, and a webhook that shows none may be

@@ -1,5 +1,6 @@
 select
     organization,
+    run_number,
     rows_read,
     api_total,
     rows_new,
