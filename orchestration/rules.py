@@ -118,6 +118,13 @@ EVENT_LABELS_STAY = MartRule(
 )
 
 MART_RULES = (
+    MartRule(
+        "both_sides_are_there",
+        "No product reads as empty while the other one, or an earlier read, says that there are records.",
+        ERROR,
+        "recon_summary",
+        "SELECT organization, reason AS breach FROM intermediate.int_recon__empty_sides",
+    ),
     _rows_are_kept("donors"),
     _rows_are_kept("gifts"),
     _rows_are_kept("recurring_gifts"),

@@ -41,6 +41,8 @@ MODELS = {
     "recon_donors": Scope("timed_facts", STATUS),
     "recon_gifts": Scope("timed_facts", STATUS),
     "recon_recurring_gifts": Scope("timed_facts", STATUS),
+    "int_recon__complete_reads": Scope("reads"),
+    "int_recon__empty_sides": Scope("contacts"),
     "int_recon__gift_totals": Scope("shared_matches"),
     "int_recon__gift_doubts": Scope("of_one_contact"),
     "event_type_labels": Scope("spellings", STATUS),

@@ -28,6 +28,8 @@ create table marts.schema_drift (organization varchar, source varchar, resource 
 create table marts.recon_exceptions (organization varchar, entity varchar, state varchar, severity varchar);
 create table marts.recon_summary (organization varchar, entity varchar, records bigint);
 create table marts.recon_daily_totals (organization varchar, is_balanced boolean);
+create schema intermediate;
+create table intermediate.int_recon__empty_sides (organization varchar, reason varchar);
 insert into marts.gifts select 'north', range from range(100);
 insert into marts.gifts select 'south', range from range(10);
 insert into marts.event_type_labels values
@@ -196,6 +198,11 @@ IN_QUARANTINE = (
             "recon_daily_totals days_balance",
             "north: 6 of 100",
         ),
+        (
+            "insert into intermediate.int_recon__empty_sides values ('north', 'CRM+ shows no gift.')",
+            "recon_summary both_sides_are_there",
+            "north: CRM+ shows no gift.",
+        ),
     ],
 )
 def test_a_finding_is_told(warehouse: Warehouse, change: str, check: str, told: str) -> None:
@@ -204,7 +211,9 @@ def test_a_finding_is_told(warehouse: Warehouse, change: str, check: str, told: 
     assert warehouse.breaches() == {check: [told]}
     warehouse.publish()
     # What readers know now is no news the next time; a state is told as long as it lasts.
-    assert bool(warehouse.breaches()) == (check.split()[1] in {"exceptions_are_few", "days_balance"})
+    assert bool(warehouse.breaches()) == (
+        check.split()[1] in {"exceptions_are_few", "days_balance", "both_sides_are_there"}
+    )
 
 
 @pytest.mark.parametrize(

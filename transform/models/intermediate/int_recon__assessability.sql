@@ -81,6 +81,7 @@ expected_reads as (
         needed_reads.source,
         needed_reads.resource,
         complete_reads.read_at,
+        empty_sides.reason as empty_reason,
         crm_plus_connections.is_connected as is_crm_plus_connected,
         case needed_reads.source when 'raise' then 'Raise ' else 'CRM+ ' end
         || replace(needed_reads.resource, '_', ' ') as read_name
@@ -93,6 +94,11 @@ expected_reads as (
             organizations.organization = complete_reads.organization
             and needed_reads.source = complete_reads.source
             and needed_reads.resource = complete_reads.resource
+    left join {{ ref('int_recon__empty_sides') }} as empty_sides
+        on
+            organizations.organization = empty_sides.organization
+            and needed_reads.source = empty_sides.source
+            and needed_reads.resource = empty_sides.resource
     where
         needed_reads.source = 'raise'
         -- not knowing whether there is a CRM+ is not the same as knowing that there is none
@@ -110,7 +116,9 @@ judged_reads as (
     select
         *,
         read_at is null as is_never_complete,
-        coalesce(read_at < raise_read_at - interval '1 hour' * stale_after_hours, false) as is_stale
+        coalesce(read_at < raise_read_at - interval '1 hour' * stale_after_hours, false) as is_stale,
+        empty_reason is not null as is_empty,
+        source = 'crm_plus' and resource = 'contacts' as is_of_contacts
     from dated_reads
 ),
 
@@ -126,9 +134,9 @@ entities as (
         max(read_at) filter (where source = 'crm_plus' and resource = 'contacts') as contacts_read_at,
         max(read_at) filter (where source = 'raise' and resource = entity || 's') as raise_read_at_of_entity,
         max(read_at) filter (where source = 'crm_plus' and resource = entity || 's') as crm_plus_read_at_of_entity,
-        not bool_or(is_never_complete or (is_stale and not (source = 'crm_plus' and resource = 'contacts')))
-            as is_assessable_without_contacts,
-        not bool_or(is_never_complete or is_stale) as is_assessable,
+        not bool_or(is_never_complete or ((is_stale or is_empty) and not is_of_contacts)) as is_assessable_without_contacts,
+        not bool_or(is_never_complete or is_stale or is_empty) as is_assessable,
+        string_agg(empty_reason, ' ' order by empty_reason) as empty_reasons,
         string_agg(read_name, ', ' order by read_name) filter (where is_never_complete) as never_complete,
         string_agg(read_name || ' (' || {{ instant_text('read_at') }} || ')', ', ' order by read_name)
         filter (where is_stale) as stale
@@ -157,6 +165,7 @@ select
                 'Last completely read more than ' || entities.stale_after_hours
                 || ' hours before the newest Raise read (' || {{ instant_text('entities.raise_read_at') }} || '): '
                 || entities.stale || '.'
+        else entities.empty_reasons
     end as not_assessable_reason
 from entities
 left join foreign_credentials

@@ -122,7 +122,7 @@ seen as (
     where is_exception and as_of is not null
 ),
 
-run_clocks as (
+run_clocks as ( -- noqa: ST03
     select
         organization,
         recorded_at as run_clock
