@@ -9,6 +9,7 @@ import msgspec
 
 from ingestion.columns import Resource
 from ingestion.errors import AnswerNotUnderstood
+from ingestion.exact_numbers import exact
 from ingestion.pages import Page
 
 _BIGINT_LIMIT = 2**63
@@ -23,6 +24,7 @@ def page_of(product: str, resource: Resource, rows: str, body: str, *, may_be_em
     if not body.strip() and may_be_empty:
         return Page(body, (), None)
     try:
+        body = exact(body)
         answer = _decoder(rows, resource.key).decode(body)
     except msgspec.ValidationError:
         raise AnswerNotUnderstood(product, resource.path, f"no list of records named {rows}") from None

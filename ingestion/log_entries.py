@@ -19,6 +19,7 @@ import orjson
 import pyarrow as pa
 
 from ingestion.errors import PermissionRefused, ResourceAbsent, SourceError
+from ingestion.exact_numbers import exact
 from ingestion.pages import Page
 from ingestion.workbench import Workbench
 
@@ -126,7 +127,7 @@ def answered(ask: Callable[[LogEntry], str], waiting: Waiting, rows: str, listed
 
 
 def _told(body: str) -> dict[str, Any]:
-    answer = json.loads(body, strict=False)
+    answer = json.loads(exact(body), strict=False)
     if not isinstance(answer, dict):
         raise ValueError("no log entry")
     # The spelling that is documented looks like a slip, which may be mended any day.

@@ -25,7 +25,7 @@ from ingestion.log_entries import Waiting
 from ingestion.pii import Veil, veil_of
 from ingestion.plan import ReadProgress
 from ingestion.resource_reading import Client, Outcome, ResourceReading, progress_from, progress_row
-from ingestion.rows import RowReader
+from ingestion.rows import ROUNDED, RowReader
 from ingestion.settings import PiiMode, Settings
 from ingestion.workbench import Workbench, release_memory
 
@@ -217,6 +217,7 @@ class Reading:
             accepts_deletions=name in self.accept_deletions,
             hints=self._changed_keys(resource, progress.ran_at),
             quarantined=self._in_quarantine(resource),
+            rounded=self._rounded(resource),
             waiting=self._waiting_entries(resource),
             refused=self._stopped_by,
         )
@@ -264,6 +265,15 @@ class Reading:
                 name = row["record_id"]
                 seen[name] = max(row["last_seen_at"], seen.get(name, row["last_seen_at"]))
         return seen
+
+    def _rounded(self, resource: Resource) -> set[str]:
+        """Those of them of which every value is known, and some have fewer decimals than they came with."""
+        is_rounded: dict[str, bool] = {}
+        for row in self._before["quarantined_records"]:
+            if row["resource"] == resource.name and row["resolved_at"] is None:
+                name = row["record_id"]
+                is_rounded[name] = is_rounded.get(name, True) and row["error"].startswith(ROUNDED)
+        return {name for name, is_all in is_rounded.items() if is_all}
 
     def _waiting_entries(self, resource: Resource) -> Waiting | None:
         """The entries of a log that a resource is to ask for one by one: those of this reading, and what is left."""

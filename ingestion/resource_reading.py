@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -99,6 +99,7 @@ class ResourceReading:
         accepts_deletions: bool = False,
         hints: Iterable[int] = (),
         quarantined: Mapping[str, datetime] | None = None,
+        rounded: Collection[str] = (),
         waiting: Waiting | None = None,
         refused: SourceError | None = None,
     ) -> None:
@@ -122,7 +123,9 @@ class ResourceReading:
         self._noted: Counter[int] = Counter()
         self._fields_before = progress.fields
         self._quarantined = quarantined or {}
-        self._watched = {*self.progress.due, *(int(name) for name in self._quarantined if name.isdecimal())}
+        # What is only rounded would come again as it is.
+        asked_again = self._quarantined.keys() - set(rounded)
+        self._watched = {*self.progress.due, *(int(name) for name in asked_again if name.isdecimal())}
         self._met: set[int] = set()
         self._reread: list[Range] = []
         self._gaps: list[tuple[int | None, int | None]] = []

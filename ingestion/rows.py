@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -27,18 +27,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingestion import field_names, typing_sql
-from ingestion.columns import BOOKKEEPING, Column, Resource
+from ingestion.columns import BOOKKEEPING, Column, Kind, Resource
 from ingestion.errors import RowsNotTyped
 from ingestion.pages import BEGINNING, Page, Position
 from ingestion.pii import Veil
 from ingestion.workbench import Workbench
 
 _STRICT_FAILURES_BEFORE_GIVING_UP = 3
+ROUNDED = "rounded to"
+"""How the error begins of a field whose value is known, and has more decimals than are kept."""
+_NUMBERS: Mapping[Kind, Any] = {Kind.INTEGER: int | None, Kind.MONEY: float | None, Kind.RATE: float | None}
 # Each takes memory in each thread, and many of them more time than to pack them.
 _MOST_OTHERS = 16
 # Rows of a page whose types are looked at.
 _SAMPLE = 20
 _JSON_TYPES = {str: "text", bool: "boolean", int: "number", float: "number", dict: "object", list: "list"}
+
+
+class _NotExact(Exception):
+    """A number may have been more than a double can hold, or has more decimals than are kept."""
 
 
 @dataclass(frozen=True)
@@ -282,11 +289,11 @@ class RowReader:
         self._shape = self._shape or self._shape_of(pages[::8])
         if self._shape.is_exact and self._strict_failures < _STRICT_FAILURES_BEFORE_GIVING_UP:
             try:
-                decoder = _decoder_of(self._rows, self._shape.fields)
+                decoder = _decoder_of(self._rows, self._shape.fields, self._resource)
                 for page in pages:
                     decoder.decode(page.body)
                 table = self._select(self._shape, strict=True)
-            except (msgspec.ValidationError, duckdb.InvalidInputException):
+            except (_NotExact, msgspec.ValidationError, duckdb.InvalidInputException):
                 self._strict_failures += 1
             else:
                 self._strict_failures = 0
@@ -350,7 +357,7 @@ class RowReader:
         }
 
         wire_types = {
-            name: _wire_type(declared.get(name), as_text=name in as_text)
+            name: _wire_type(declared.get(name), as_text=name in as_text, strict=strict)
             for name in (shape.fields if strict else [c.wire for c in present] + others)
         }
         envelope = {
@@ -360,10 +367,18 @@ class RowReader:
         function = "from_json_strict" if strict else "from_json"
         once = self._once(f"{function}(body, {_quoted(json.dumps(envelope))})")
         typed = ", ".join(
-            f'{_expression(column, column.wire in as_text, present)} as "{column.name}"' for column in self._resource
+            f'{_expression(column, column.wire in as_text, present, strict=strict)} as "{column.name}"'
+            for column in self._resource
         )
         failed = [column for column in present if column.wire in as_text]
         any_failed = " or ".join(_failure(column, f'"{column.name}"') for column in failed) or "false"
+        numbers = [column for column in present if strict and typing_sql.is_fraction(column.kind)]
+        any_inexact = (
+            " or ".join(
+                typing_sql.is_inexact(column.kind, f'"{column.name}"', _field(column.wire)) for column in numbers
+            )
+            or "false"
+        )
         hashed = ", ".join(f'"{column.name}"' for column in self._resource)
         # A hash of the row that everybody can make would tell who guesses right.
         salt = f", '{self._veil.salt.hex()}'" if self._veil else ""
@@ -371,9 +386,7 @@ class RowReader:
         extra_fields = f"{_field(shape.holder)}::json" if shape.holder else _extra_fields(others)
         extracted_at = f"{_quoted(str(self.extracted_at))}::timestamptz"
 
-        # A relation, for DuckDB makes Arrow of what it gives in all threads, and in one of what `execute` does; but
-        # only where it has no parameters (1.5.5, 2026-11-27).
-        table = self._connection.sql(
+        table = self._in_threads(
             f"""
             with {once},
             typed as (
@@ -383,23 +396,27 @@ class RowReader:
                 select
                     * exclude (item),
                     (hash({hashed}, extra_fields{salt}) >> 1)::bigint as _row_hash,
-                    {any_failed} as is_unreadable
+                    {any_failed} as is_unreadable,
+                    {any_inexact} as is_inexact
                 from typed
             )
             select
                 {_quoted(self._organization)} as organization,
-                hashed.* exclude (is_unreadable, _row_hash),
+                hashed.* exclude (is_unreadable, is_inexact, _row_hash),
                 {extracted_at} as _extracted_at,
                 coalesce(known.first_extracted_at, {extracted_at}) as _first_extracted_at,
                 null::timestamptz as _deleted_at,
                 _row_hash,
                 known.id is null or known.is_deleted as is_new,
                 known.id is null or known.is_deleted or known.row_hash is distinct from _row_hash as is_fresh,
-                is_unreadable
+                is_unreadable,
+                is_inexact
             from hashed left join known on known.id = hashed."{key}"
-            where is_fresh or is_unreadable
+            where is_fresh or is_unreadable or is_inexact
             """
-        ).to_arrow_table()
+        )
+        if pc.any(table["is_inexact"]).as_py():
+            raise _NotExact
         if pc.any(table["is_unreadable"]).as_py():
             self._report(failed, once)
         fresh = table.filter(table["is_fresh"]) if table.num_rows else table
@@ -409,8 +426,19 @@ class RowReader:
         new = pc.sum(fresh["is_new"]).as_py() or 0
         self.rows_new += new
         self.rows_changed += fresh.num_rows - new
-        fresh = fresh.drop_columns(["is_new", "is_fresh", "is_unreadable"])
+        fresh = fresh.drop_columns(["is_new", "is_fresh", "is_unreadable", "is_inexact"])
         return self._veil.table(fresh, self._resource) if self._veil else fresh
+
+    def _in_threads(self, query: str) -> pa.Table:
+        """What a query gives, by all threads, or by as many as have room in memory."""
+        while True:
+            try:
+                # A relation, for DuckDB makes Arrow of what it gives in all threads, and in one of what `execute` does;
+                # but only where it has no parameters (1.5.5, 2026-11-27).
+                return self._connection.sql(query).to_arrow_table()
+            except duckdb.OutOfMemoryException:
+                if not self._bench.halve_threads():
+                    raise
 
     def _once(self, answer: str) -> str:
         """The part of a query that takes the rows to be read, each once, out of the bodies: `answer` parses one."""
@@ -428,14 +456,18 @@ class RowReader:
     def _report(self, columns: Sequence[Column], once: str) -> None:
         key = self._resource.key_column
         for column in columns:
+            typed = typing_sql.from_text(column.kind, _field(column.wire))
             rows = self._connection.execute(
                 f"""
                 with {once}
-                select {_expression(key, key in columns, (key,))}::varchar, {_field(column.wire)} from once
-                where {_failure(column, typing_sql.from_text(column.kind, _field(column.wire)))}
+                select {_expression(key, key in columns, (key,))}::varchar, {_field(column.wire)}, {typed}::varchar
+                from once where {_failure(column, typed)}
                 """
             ).fetchall()
-            for record_id, text in rows:
+            for record_id, text, value in rows:
+                if value is not None:
+                    self._quarantine(Unreadable(record_id, column.name, text, f"{ROUNDED} {value}"))
+                    continue
                 error = f"not readable as {column.kind.name.lower()}"
                 self._quarantine(Unreadable(record_id, column.name, self._shown(text), error))
 
@@ -452,12 +484,17 @@ class RowReader:
 
 
 @cache
-def _decoder_of(rows: str, fields: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
-    """Fails on a row that has other fields than these, or lacks one; what stands in them it passes over.
+def _decoder_of(rows: str, fields: tuple[str, ...], resource: Resource) -> msgspec.json.Decoder[Any]:
+    """Fails on a row that has other fields than these, or lacks one, or has something else where a number belongs.
 
-    DuckDB's `from_json_strict` notices a missing field, and drops one that it does not know (1.5.5, 2026-11-22).
+    DuckDB's `from_json_strict` notices a missing field, drops one that it does not know, and takes true for 1 and 12.7
+    for the integer 13 (1.5.5, 2026-11-30).
     """
-    named = [(f"field_{number}", msgspec.Raw, msgspec.field(name=name)) for number, name in enumerate(fields)]
+    types = {column.wire: _NUMBERS.get(column.kind, msgspec.Raw) for column in resource.columns}
+    named = [
+        (f"field_{number}", types.get(name, msgspec.Raw), msgspec.field(name=name))
+        for number, name in enumerate(fields)
+    ]
     row = msgspec.defstruct("Row", named, forbid_unknown_fields=True, gc=False)
     answer = msgspec.defstruct("Answer", [("rows", list[row], msgspec.field(name=rows))])  # type: ignore[valid-type]
     return msgspec.json.Decoder(answer)
@@ -469,9 +506,11 @@ def _in_range(low: int | None, high: int | None) -> str:
     return " and ".join(conditions) or "true"
 
 
-def _wire_type(column: Column | None, *, as_text: bool) -> str:
+def _wire_type(column: Column | None, *, as_text: bool, strict: bool) -> str:
     if column is None:
         return "JSON"
+    if strict and typing_sql.is_fraction(column.kind):
+        return "DOUBLE"
     return "VARCHAR" if as_text else column.kind.value
 
 
@@ -479,20 +518,23 @@ def _field(wire: str) -> str:
     return f'item."{wire}"'
 
 
-def _expression(column: Column, is_text: bool, present: Sequence[Column]) -> str:
+def _expression(column: Column, is_text: bool, present: Sequence[Column], *, strict: bool = False) -> str:
     if column not in present:
         return f"null::{column.kind.value}"
     field = _field(column.wire)
+    if strict and typing_sql.is_fraction(column.kind):
+        return typing_sql.from_number(column.kind, field)
     return typing_sql.from_text(column.kind, field) if is_text else field
 
 
 def _failure(column: Column, typed: str) -> str:
-    """The condition that a field says something that could not be read as its kind.
+    """The condition that a field says something that could not be read as its kind, or has more decimals.
 
     A CASE, because DuckDB evaluates both sides of an AND for every row.
     """
     field = _field(column.wire)
-    return f"case when {typed} is null and {field} is not null then not is_blank({field}) else false end"
+    rounded = typing_sql.is_rounded(column.kind, field)
+    return f"case when {field} is null then false when {typed} is null then not is_blank({field}) else {rounded} end"
 
 
 def _extra_fields(names: Sequence[str]) -> str:

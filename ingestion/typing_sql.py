@@ -75,6 +75,16 @@ _MACROS = (
         when regexp_full_match(trim(t), '[+-]?[0-9]+(\.0*)?')
         then try_cast(regexp_replace(trim(t), '\.0*$', '') as bigint)
     end""",
+    # With an exponent, all digits behind the 18th count as more.
+    *(
+        rf"""create macro is_finer_than_{scale}(t) as case
+            when regexp_matches(t, '[0-9]\.?[eE][+-]?[0-9]') then
+                try_cast(trim(t) as decimal(38, 18)) is distinct from try_cast(trim(t) as decimal(38, {scale}))
+                or (regexp_matches(t, '[eE]-0*[0-9]{{2,}}|\.[0-9]{{17,}}[eE]') and regexp_matches(t, '^[^eE]*[1-9]'))
+            else regexp_matches(t, '\.[0-9]{{{scale}}}[0-9]*[1-9]')
+        end"""
+        for scale in (2, 8)
+    ),
     """create macro to_boolean(t) as case
         when lower(trim(t)) in ('true', 't', 'yes', 'y', '1', '1.0') then true
         when lower(trim(t)) in ('false', 'f', 'no', 'n', '0', '0.0') then false
@@ -90,6 +100,8 @@ _FROM_TEXT: dict[Kind, str] = {
     Kind.DATE: "to_date({})",
 }
 
+_IS_ROUNDED: dict[Kind, str] = {Kind.MONEY: "is_finer_than_2({})", Kind.RATE: "is_finer_than_8({})"}
+
 # JSON has no type for these, so they always arrive as text.
 ALWAYS_TEXT = frozenset({Kind.INSTANT, Kind.DATE})
 
@@ -103,6 +115,30 @@ def install(connection: duckdb.DuckDBPyConnection) -> None:
 def is_parsed(kind: Kind) -> bool:
     """Whether a value of this kind can fail to be read from its text."""
     return kind in _FROM_TEXT
+
+
+def is_fraction(kind: Kind) -> bool:
+    """Whether values of this kind have decimals."""
+    return kind in _IS_ROUNDED
+
+
+def from_number(kind: Kind, expression: str) -> str:
+    """The SQL that reads `expression`, a DOUBLE, as money or a rate."""
+    return f"try_cast({expression} as {kind.value})"
+
+
+def is_inexact(kind: Kind, typed: str, expression: str) -> str:
+    """The condition that `typed`, made of a DOUBLE, may not be what was written: a double is sure of 15 digits."""
+    most = {Kind.MONEY: "1e13", Kind.RATE: "1e7"}[kind]
+    return (
+        f"case when {expression} is not null"
+        f" then coalesce({typed}::double <> {expression}, true) or abs({expression}) >= {most} else false end"
+    )
+
+
+def is_rounded(kind: Kind, expression: str) -> str:
+    """The condition that `expression`, a VARCHAR, has more decimals than this kind keeps."""
+    return _IS_ROUNDED[kind].format(expression) if kind in _IS_ROUNDED else "false"
 
 
 def from_text(kind: Kind, expression: str) -> str:

@@ -16,6 +16,7 @@ from ingestion.errors import AnswerNotUnderstood, RowsNotTyped
 from ingestion.pages import BEGINNING, Position
 from ingestion.pii import Veil
 from ingestion.rows import RowReader
+from ingestion.virtuous_crm_plus.resources import GIFTS as CRM_GIFTS
 from ingestion.workbench import Workbench
 
 GIFTS = Resource(
@@ -93,6 +94,98 @@ def test_a_row_reads_the_same_alone_and_behind_usual_ones(change: dict[str, Any]
     read(behind, [{**GIFT, "id": 101}])
     (later,) = read(behind, [unusual])
     assert later == by_itself
+
+
+@pytest.mark.parametrize("is_behind_usual_ones", [False, True])
+@pytest.mark.parametrize(
+    ("written", "amount", "reported"),
+    [
+        ("1234567890123456.78", "1234567890123456.78", None),
+        ("-1234567890123456.78", "-1234567890123456.78", None),
+        ("9007199254740993", "9007199254740993.00", None),
+        ("1e3", "1000.00", None),
+        ("1E+2", "100.00", None),
+        ("1.2345e2", "123.45", None),
+        ("-0.0", "0.00", None),
+        ("0.10", "0.10", None),
+        ("12.3400000000000000000", "12.34", None),
+        ("1.005", "1.01", "rounded to 1.01"),
+        ("-1.005", "-1.01", "rounded to -1.01"),
+        ("2.675", "2.68", "rounded to 2.68"),
+        ("1.0049999999999999999999", "1.00", "rounded to 1.00"),
+        ("0.30000000000000004", "0.30", "rounded to 0.30"),
+        ("1e-400", "0.00", "rounded to 0.00"),
+        ("12345678901234567890", None, "not readable as money"),
+        ("1e400", None, "not readable as money"),
+    ],
+)
+def test_the_digits_of_an_amount_are_its_value_as_a_number_and_as_text(
+    written: str, amount: str | None, reported: str | None, is_behind_usual_ones: bool
+) -> None:
+    for digits in (written, f'"{written}"'):
+        reader = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW, bench=Workbench())
+        if is_behind_usual_ones:
+            read(reader, [{**GIFT, "id": 100}])
+        body = json.dumps({"items": [{**GIFT, "id": 2}]}).replace("12.5,", f"{digits},")
+        (row,) = reader.read([page_of("Raise", GIFTS, "items", body)]).to_pylist()
+        assert row["amount"] == (None if amount is None else Decimal(amount))
+        assert [(record.field, record.raw_text, record.error) for record in reader.unreadable] == (
+            [("amount", written, reported)] if reported else []
+        )
+
+
+@pytest.mark.parametrize("written", ["12.7", "true", "9007199254740993.5", "1e400"])
+def test_what_is_no_integer_is_not_made_one(reader: RowReader, written: str) -> None:
+    read(reader, [GIFT])
+    body = json.dumps({"items": [{**GIFT, "id": 2}]}).replace('"donorId": 7', f'"donorId": {written}')
+    (row,) = reader.read([page_of("Raise", GIFTS, "items", body)]).to_pylist()
+    assert row["donor_id"] is None
+    assert [(record.record_id, record.field, record.raw_text) for record in reader.unreadable] == [
+        ("2", "donor_id", written)
+    ]
+
+
+def test_no_digit_is_lost_in_lists_and_unknown_fields(reader: RowReader) -> None:
+    precise = '{"a":["1234567890123456.78",9007199254740993,0.1,"1e400"]}'
+    sent = precise.replace('"1234567890123456.78"', "1234567890123456.78").replace('"1e400"', "1e400")
+    body = json.dumps({"items": [{**GIFT, "theirs": 0}]}).replace('"theirs": 0', f'"theirs": {sent}')
+    body = body.replace('"$12.50"', "1234567890123456.78")
+    (row,) = reader.read([page_of("Raise", GIFTS, "items", body)]).to_pylist()
+    assert row["extra_fields"] == f'{{"theirs":{precise}}}'
+    assert row["projects"] == '[{"projectId":3,"amount":"1234567890123456.78"}]'
+
+
+def test_many_unknown_fields_are_kept_as_few_are_and_take_no_memory_of_their_own() -> None:
+    """Bytes for bytes: else a row would seem changed when a field comes to others."""
+    bench = Workbench()
+    few = {f"field{number:03}": None for number in range(10)} | {"ünder": {"b": 1, "a": [1.50]}, "Z": "x", "a b": 2}
+    many = {f"field{number:03}": number for number in range(600)}
+    alone = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW, bench=bench)
+    (expected,) = read(alone, [{**GIFT, **few}])
+    beside = RowReader(GIFTS, rows="items", organization="riverside", extracted_at=NOW, bench=bench)
+    (row, wide, *others) = read(
+        beside, [{**GIFT, **few}, {**GIFT, "id": 2, **many}, *({**GIFT, "id": key} for key in range(3, 200))]
+    )
+    assert row == expected
+    assert row["extra_fields"] == '{"Z":"x","a b":2,"ünder":{"b":1,"a":[1.5]}}'
+    assert json.loads(wide["extra_fields"]) == many
+    assert {other["extra_fields"] for other in others} == {None}
+    assert beside.new_fields == {*few, *many}
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8, 32, 128])
+def test_rows_are_typed_whatever_the_number_of_threads(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    monkeypatch.setenv("WAREHOUSE_THREADS", str(threads))
+    reader = RowReader(CRM_GIFTS, rows="list", organization="riverside", extracted_at=NOW, bench=Workbench())
+    usual: dict[str, Any] = {column.wire: None for column in CRM_GIFTS.columns} | {"amount": 5}
+    wide = {f"field{number}": {"n": [number] * 5} for number in range(600)}
+    pages = [[{**usual, "id": 200 * page + row} for row in range(1, 200)] for page in range(24)]
+    pages[5][7] |= wide
+    bodies = [json.dumps({"list": rows, "total": 99}) for rows in pages]
+    found = reader.read([page_of("CRM+", CRM_GIFTS, "list", body) for body in bodies])
+    assert found.num_rows == 24 * 199
+    assert [json.loads(text) for text in found["extra_fields"].to_pylist() if text] == [wide]
+    assert set(found["amount"].to_pylist()) == {Decimal(5)}
 
 
 def test_a_missing_field_is_null_and_an_unknown_one_is_kept(reader: RowReader) -> None:

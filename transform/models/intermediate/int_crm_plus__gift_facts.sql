@@ -128,10 +128,10 @@ unsigned_costs as (
         list_sum(
             list_transform(
                 list_filter(
-                    from_json(gift_designations, '[{"projectCode": "VARCHAR", "amountDesignated": "DECIMAL(18,2)"}]'),
+                    from_json(gift_designations, '[{"projectCode": "VARCHAR", "amountDesignated": "VARCHAR"}]'),
                     lambda x: {{ fold_text('x.projectcode') }} = 'creditcardcosts'
                 ),
-                lambda x: x.amountdesignated
+                lambda x: {{ money_from_text('x.amountdesignated') }}
             )
         ) as costs
     from signed_gifts

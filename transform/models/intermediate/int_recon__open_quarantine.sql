@@ -8,7 +8,7 @@ with quarantined as (
         field,
         first_seen_at
     from {{ ref('stg_raise__quarantined_records') }}
-    where resolved_at is null
+    where resolved_at is null and {{ is_value_unknown('error') }}
     union all
     select
         organization,
@@ -18,7 +18,7 @@ with quarantined as (
         field,
         first_seen_at
     from {{ ref('stg_crm_plus__quarantined_records') }}
-    where resolved_at is null
+    where resolved_at is null and {{ is_value_unknown('error') }}
 ),
 
 named_fields as (
