@@ -31,7 +31,7 @@ COLUMNS = {
     "recon_gifts": """organization raise_id crm_id status evidence confidence cause is_exception expected_since
         age_hours
         raise_amount crm_amount crm_url as_of donor_id contact_id crm_contact_id crm_gift_ids gift_date crm_gift_date
-        status_text campaign donation_kind covered_costs""",
+        status_text campaign donation_kind covered_costs reversal_evidence""",
     "recon_recurring_gifts": """organization raise_id crm_id status evidence confidence cause is_exception
         expected_since
         age_hours raise_amount crm_amount crm_url as_of""",
@@ -79,6 +79,14 @@ DEFAULTS: dict[str, Any] = {
     "raise_transaction_sources": ["RaiseDonors", "Raise", "Virtuous Raise", "Legacy RaiseDonors"],
     "transaction_id_fields": ["id"],
     "include_test_mode": False,
+    "covered_cost_projects": [
+        "Covers Processing Fees",
+        "Donor Paid Cost",
+        "Processing Fee",
+        "Processing Fees",
+        "ProcessingFee",
+        "CREDITCARDCOSTS",
+    ],
     "recommended_event_types": [10, 11, 20, 21, 22, 30, 31],
 }
 

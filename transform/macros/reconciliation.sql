@@ -93,3 +93,21 @@
         standing.organization = fresh.organization
         and standing.as_of is distinct from fresh.as_of
 {%- endmacro %}
+
+
+{#- Whether the gifts of a window net to nothing: of several currencies in the base currency, and not where one amount is
+    unknown. -#}
+{% macro is_net_zero(window) -%}
+    coalesce(
+        case
+            when min(currency) over {{ window }} = max(currency) over {{ window }} or count(currency) over {{ window }} = 0
+                then
+                    count(amount) over {{ window }} = count(*) over {{ window }}
+                    and abs(sum(amount) over {{ window }}) <= {{ var('amount_tolerance') }}
+            else
+                count(base_amount) over {{ window }} = count(*) over {{ window }}
+                and abs(sum(base_amount) over {{ window }}) <= {{ var('amount_tolerance') }}
+        end,
+        false
+    )
+{%- endmacro %}

@@ -128,14 +128,17 @@ unsigned_costs as (
         list_sum(
             list_transform(
                 list_filter(
-                    from_json(gift_designations, '[{"projectCode": "VARCHAR", "amountDesignated": "VARCHAR"}]'),
-                    lambda x: {{ fold_text('x.projectcode') }} = 'creditcardcosts'
+                    from_json(
+                        gift_designations,
+                        '[{"project": "VARCHAR", "projectCode": "VARCHAR", "amountDesignated": "VARCHAR"}]'
+                    ),
+                    lambda x: {{ is_name_of_costs('x.project') }} or {{ is_name_of_costs('x.projectcode') }}
                 ),
                 lambda x: {{ money_from_text('x.amountdesignated') }}
             )
         ) as costs
     from signed_gifts
-    where regexp_matches(cast(gift_designations as varchar), '(?i)creditcardcosts')
+    where {{ may_name_costs('cast(gift_designations as varchar)') }}
 ),
 
 cost_designations as (
@@ -152,7 +155,8 @@ select
     keyed_gifts.reversed_gift_id,
     keyed_gifts.contact_id,
     contacts.survivor_contact_id as resolved_contact_id,
-    coalesce(contacts.is_end_unknown, false) as is_contact_quarantined,
+    gift_contacts.contact_ids,
+    coalesce(gift_contacts.is_contact_unknown, contacts.is_end_unknown, false) as is_contact_quarantined,
     keyed_gifts.is_from_raise,
     keyed_gifts.pair_key,
     keyed_gifts.pair_key_without_part,
@@ -191,6 +195,10 @@ left join {{ ref('int_crm_plus__contacts_resolved') }} as contacts
     on
         keyed_gifts.organization = contacts.organization
         and keyed_gifts.contact_id = contacts.contact_id
+left join {{ ref('int_crm_plus__gift_contacts') }} as gift_contacts
+    on
+        keyed_gifts.organization = gift_contacts.organization
+        and keyed_gifts.gift_id = gift_contacts.gift_id
 {%- if fields != ['gift_id'] %}
     left join gifts_with_raise_ids
         on

@@ -54,7 +54,19 @@ unread as (
                 )
                 then {{ transaction_raise_id("quarantined.record ->> '$.transactionId'") }}
         end as raise_id,
-        {{ integer_key("quarantined.record ->> '$.contactId'") }} as contact_id
+        {{ integer_key("quarantined.record ->> '$.contactId'") }} as contact_id,
+        -- the person who gave, where the contact is the legal donor
+        list_filter(
+            [{{ integer_key("quarantined.record ->> '$.contactPassthroughId'") }}]
+            || coalesce(
+                list_transform(
+                    from_json(quarantined.record -> '$.giftPassthroughs', '[{"contactId": "VARCHAR"}]'),
+                    lambda x: {{ integer_key('x.contactid') }}
+                ),
+                []
+            ),
+            lambda x: x is not null -- noqa: RF02
+        ) as passthrough_contact_ids
     from quarantined
     left join {{ ref('int_recon__gift_key_health') }} as key_health
         on quarantined.organization = key_health.organization
@@ -83,6 +95,14 @@ identified as (
     from unread
 ),
 
+contacts_of_identified as (
+    select
+        * exclude (contact_id, passthrough_contact_ids),
+        contact_id is null as is_contact_missing,
+        unnest([contact_id] || passthrough_contact_ids) as contact_id
+    from identified
+),
+
 gifts_without_link_fields as (
     select distinct
         organization,
@@ -103,10 +123,10 @@ select
         when not identified.is_raise_id_certain then coalesce(contacts.survivor_contact_id, identified.contact_id)
     end as contact_id,
     not coalesce(identified.is_readable_as_text, false)
-    or (not identified.is_raise_id_certain and identified.contact_id is null) as is_unidentified,
+    or (not identified.is_raise_id_certain and identified.is_contact_missing) as is_unidentified,
     false as is_reversing,
     gaps.made_before
-from identified
+from contacts_of_identified as identified
 left join {{ ref('int_recon__record_gaps') }} as gaps
     on
         gaps.source = 'crm_plus'
@@ -137,7 +157,7 @@ select
     'gifts' as resource,
     links.crm_gift_id as record_key,
     cast(null as bigint) as raise_id,
-    coalesce(facts.resolved_contact_id, facts.contact_id) as contact_id,
+    unnest(coalesce(facts.contact_ids, [coalesce(facts.resolved_contact_id, facts.contact_id)])) as contact_id,
     facts.contact_id is null as is_unidentified,
     links.is_reversing,
     null as made_before

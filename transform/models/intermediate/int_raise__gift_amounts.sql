@@ -60,6 +60,7 @@ sums as (
         sum(amount) as allocated,
         sum(amount) filter (where not is_costs) as allocated_without_costs,
         sum(amount) filter (where is_costs) as costs,
+        bool_or(is_costs) as has_costs,
         sum(base_amount) as base,
         sum(base_amount) filter (where not is_costs) as base_without_costs,
         sum(base_amount) filter (where is_costs) as base_costs,
@@ -77,6 +78,7 @@ select
     cast(case when gifts.donor_paid_costs then coalesce(sums.costs, 0) else 0 end as decimal(18, 2)) as allocated_costs,
     cast(case when gifts.donor_paid_costs then coalesce(sums.base_costs, 0) else 0 end as decimal(18, 2))
         as base_allocated_costs,
+    coalesce(gifts.donor_paid_costs, false) and not coalesce(sums.has_costs, false) as has_unnamed_costs,
     sums.base_currency,
     -- the allocations may include the costs or not: only those that make up the amount of the gift say what it is worth
     cast(

@@ -1,14 +1,7 @@
--- Raise gifts left over whose CRM+ gift may be there: one without a transaction id agrees in what could be read, and what
--- could not be read of either, the contact, the amount or the date, would decide. Nobody is to be accused meanwhile.
-with linked_raise_gifts as (
-    select distinct
-        organization,
-        raise_gift_id
-    from {{ ref('int_recon__gift_links') }}
-    where raise_gift_id is not null and not is_reversing
-),
-
-assessability as (
+-- Raise gifts left over whose CRM+ gift may be there: one without a transaction id of Raise agrees in what could be
+-- read, and what could not be read of either, the contact, the amount or the date, would decide. Nobody is to be
+-- accused meanwhile.
+with assessability as (
     select
         organization,
         donors_read_at,
@@ -17,13 +10,12 @@ assessability as (
     where entity = 'gift'
 ),
 
-quarantine as (
+quarantined_donors as (
     select distinct
         organization,
-        source,
-        resource,
         record_key
     from {{ ref('int_recon__open_quarantine') }}
+    where source = 'raise' and resource = 'donors'
 ),
 
 left_raise_gifts as (
@@ -31,9 +23,9 @@ left_raise_gifts as (
         gifts.organization,
         gifts.gift_id,
         gifts.amount,
-        upper({{ clean_text('gifts.currency') }}) as currency,
+        gifts.currency,
         gifts.gift_date,
-        donor_links.crm_id as contact_id,
+        gifts.contact_id,
         quarantined_donors.record_key is not null
         or coalesce(donor_links.is_contact_quarantined or donor_links.may_be_of_hidden_contact, false)
         -- the sync may not have followed a new key
@@ -42,72 +34,71 @@ left_raise_gifts as (
             'coalesce(donor_links.unread_since, assessability.donors_read_at)',
             'assessability.crm_contact_read_at'
         ) }} as is_contact_unknown
-    from {{ ref('stg_raise__gifts') }} as gifts
-    anti join linked_raise_gifts
-        on
-            gifts.organization = linked_raise_gifts.organization
-            and gifts.gift_id = linked_raise_gifts.raise_gift_id
+    from {{ ref('int_recon__left_raise_gifts') }} as gifts
     left join {{ ref('int_raise__donor_links') }} as donor_links
         on
             gifts.organization = donor_links.organization
             and gifts.donor_id = donor_links.donor_id
     left join assessability on gifts.organization = assessability.organization
-    left join quarantine as quarantined_donors
+    left join quarantined_donors
         on
-            quarantined_donors.source = 'raise'
-            and quarantined_donors.resource = 'donors'
-            and gifts.organization = quarantined_donors.organization
+            gifts.organization = quarantined_donors.organization
             and gifts.donor_id = quarantined_donors.record_key
     where gifts.status_group = 'settled' and not gifts.is_deleted
 ),
 
-accepted_candidates as (
+accepted_gifts as (
     select
         organization,
         crm_gift_id
     from {{ ref('int_recon__gift_candidates') }}
     where is_unique
+    union all
+    select
+        organization,
+        crm_gift_id
+    from {{ ref('int_recon__gift_sums') }}
+    where is_unique
+    union all
+    select
+        organization,
+        crm_gift_id
+    from {{ ref('int_recon__gift_joiners') }}
+    where is_unique
 ),
 
+unaccepted_gifts as (
+    select crm_gifts.*
+    from {{ ref('int_recon__left_crm_gifts') }} as crm_gifts
+    anti join accepted_gifts
+        on
+            crm_gifts.organization = accepted_gifts.organization
+            and crm_gifts.gift_id = accepted_gifts.crm_gift_id
+    where not crm_gifts.is_reversing
+),
+
+-- one by one, and the sum of those that may be parts of one gift
 left_crm_gifts as (
     select
-        facts.organization,
-        facts.amount,
-        facts.currency,
-        facts.gift_date,
-        facts.resolved_contact_id as contact_id,
-        -- one that is named and nowhere is nobody's; one that could not be read is somebody's
-        facts.is_contact_quarantined
-        or (
-            facts.resolved_contact_id is null
-            and (
-                facts.contact_id is null
-                or quarantined_contacts.record_key is not null
-                or unidentified_contacts.organization is not null
-            )
-        ) as is_contact_unknown
-    from {{ ref('int_recon__gift_links') }} as links
-    inner join {{ ref('int_crm_plus__gift_facts') }} as facts
-        on
-            links.organization = facts.organization
-            and links.crm_gift_id = facts.gift_id
-    anti join accepted_candidates
-        on
-            links.organization = accepted_candidates.organization
-            and links.crm_gift_id = accepted_candidates.crm_gift_id
-    left join quarantine as quarantined_contacts
-        on
-            quarantined_contacts.source = 'crm_plus'
-            and quarantined_contacts.resource = 'contacts'
-            and facts.organization = quarantined_contacts.organization
-            and facts.contact_id = quarantined_contacts.record_key
-    left join quarantine as unidentified_contacts
-        on
-            unidentified_contacts.source = 'crm_plus'
-            and unidentified_contacts.resource = 'contacts'
-            and unidentified_contacts.record_key is null
-            and facts.organization = unidentified_contacts.organization
-    where links.raise_gift_id is null and not links.is_claim and not links.is_reversing
+        organization,
+        amount,
+        currency,
+        gift_date,
+        unnest(case when len(contact_ids) = 0 then [null] else contact_ids end) as contact_id,
+        is_contact_unknown
+    from unaccepted_gifts
+    union all
+    select
+        organization,
+        case when count(*) = count(amount) then cast(sum(amount) as decimal(18, 2)) end as amount,
+        case when count(distinct currency) = 1 then min(currency) end as currency,
+        gift_date,
+        min(contact_ids[1]) as contact_id,
+        bool_or(is_contact_unknown) as is_contact_unknown
+    from unaccepted_gifts
+    where may_be_part
+    group by organization, named_contact_id, gift_date
+    having count(*) > 1
 ),
 
 -- on one contact, and the amount or the date is not known

@@ -97,7 +97,10 @@ unnamed_reversals as (
     select
         crm_gifts.organization,
         crm_gifts.gift_id,
-        crm_gifts.transaction_pair
+        crm_gifts.transaction_pair,
+        crm_gifts.pair_key_without_part,
+        crm_gifts.is_claim,
+        crm_gifts.own_evidence
     from crm_gifts
     anti join named_originals
         on
@@ -106,19 +109,55 @@ unnamed_reversals as (
     where crm_gifts.is_reversing
 ),
 
--- a reversal that names no gift belongs to the one gift that carries the same pair, whatever the pair says of Raise
-paired_originals as (
+gifts_of_the_same_pair as (
     select
         unnamed_reversals.organization,
         unnamed_reversals.gift_id,
-        crm_gifts.gift_id as root_gift_id
+        min(crm_gifts.gift_id) as root_gift_id,
+        count(*) as gift_count
     from unnamed_reversals
     inner join crm_gifts
         on
             unnamed_reversals.organization = crm_gifts.organization
             and unnamed_reversals.transaction_pair = crm_gifts.transaction_pair
     where not crm_gifts.is_reversing
-    qualify count(*) over (partition by unnamed_reversals.organization, unnamed_reversals.gift_id) = 1
+    group by unnamed_reversals.organization, unnamed_reversals.gift_id
+),
+
+-- a reversal that names no gift belongs to the one gift that carries the same pair, whatever the pair says of Raise
+paired_originals as (
+    select
+        organization,
+        gift_id,
+        root_gift_id
+    from gifts_of_the_same_pair
+    where gift_count = 1
+),
+
+-- or, of several parts of a gift, to none of them more than to the others
+paired_reversals as (
+    select
+        organization,
+        gift_id
+    from gifts_of_the_same_pair
+    union distinct
+    select
+        unnamed_reversals.organization,
+        unnamed_reversals.gift_id
+    from unnamed_reversals
+    semi join crm_gifts
+        on
+            unnamed_reversals.organization = crm_gifts.organization
+            and unnamed_reversals.pair_key_without_part = crm_gifts.pair_key_without_part
+            and unnamed_reversals.is_claim
+            and crm_gifts.is_claim
+            and not crm_gifts.is_reversing
+    union distinct
+    select
+        organization,
+        gift_id
+    from unnamed_reversals
+    where own_evidence = 'transaction'
 ),
 
 originals as (
@@ -175,8 +214,20 @@ families as (
         crm_gifts.own_evidence,
         coalesce(reversals.root_gift_id, crm_gifts.gift_id) as root_gift_id,
         reversals.root_gift_id as original_gift_id,
-        reversals.root_gift_id is not null as names_its_original
+        reversals.root_gift_id is not null as names_its_original,
+        case
+            when named_originals.gift_id is not null then 'named'
+            when paired_reversals.gift_id is not null then 'pair'
+        end as reversal_evidence
     from crm_gifts
+    left join named_originals
+        on
+            crm_gifts.organization = named_originals.organization
+            and crm_gifts.gift_id = named_originals.gift_id
+    left join paired_reversals
+        on
+            crm_gifts.organization = paired_reversals.organization
+            and crm_gifts.gift_id = paired_reversals.gift_id
     left join reversals
         on
             crm_gifts.organization = reversals.organization
@@ -191,6 +242,7 @@ select
     families.is_reversing,
     families.is_claim,
     families.pair_key_without_part,
+    families.reversal_evidence,
     case
         when families.own_evidence = 'override' then families.own_raise_gift_id
         when families.names_its_original

@@ -1,47 +1,37 @@
 -- Where each CRM+ gift that has to do with Raise belongs in the end: to a Raise gift, or to the row of an orphan.
 {{ config(materialized='maintained_table') }}
-with open_links as (
+with links as (
     select
-        links.*,
-        case when links.raise_gift_id is null then links.root_gift_id end as open_root_gift_id,
+        matches.*,
+        joiners.is_reversal as joins_as_reversal,
+        joiners.raise_gift_id as joined_raise_gift_id,
+        -- what may belong to a match is no orphan, whether it is known to or not
+        coalesce(joiners.may_join, false) as may_join,
         -- what reverses a reversal goes where that goes
         case
-            when links.is_reversing and links.is_claim then links.pair_key_without_part
+            when matches.is_reversing and matches.is_claim then matches.pair_key_without_part
             when roots.is_reversing and roots.is_claim then roots.pair_key_without_part
         end as reversal_pair_key
-    from {{ ref('int_recon__gift_links') }} as links
+    from {{ ref('int_recon__gift_first_matches') }} as matches
     left join {{ ref('int_recon__gift_links') }} as roots
         on
-            links.organization = roots.organization
-            and links.root_gift_id = roots.crm_gift_id
-            and links.crm_gift_id != roots.crm_gift_id
-),
-
-accepted_candidates as (
-    select
-        organization,
-        raise_gift_id,
-        crm_gift_id
-    from {{ ref('int_recon__gift_candidates') }}
-    where is_unique
-),
-
-links as (
-    select
-        links.organization,
-        links.crm_gift_id,
-        links.root_gift_id,
-        links.is_reversing,
-        links.is_claim,
-        links.pair_key_without_part,
-        links.reversal_pair_key,
-        coalesce(links.raise_gift_id, candidates.raise_gift_id) as raise_gift_id,
-        coalesce(links.evidence, case when candidates.raise_gift_id is not null then 'donor_amount_date' end) as evidence
-    from open_links as links
-    left join accepted_candidates as candidates
+            matches.organization = roots.organization
+            and matches.root_gift_id = roots.crm_gift_id
+            and matches.crm_gift_id != roots.crm_gift_id
+    left join (
+        select
+            organization,
+            crm_gift_id,
+            is_reversal,
+            true as may_join,
+            min(case when is_unique then raise_gift_id end) as raise_gift_id
+        from {{ ref('int_recon__gift_joiners') }}
+        group by organization, crm_gift_id, is_reversal
+    ) as joiners
         on
-            links.organization = candidates.organization
-            and links.open_root_gift_id = candidates.crm_gift_id
+            matches.organization = joiners.organization
+            and matches.root_gift_id = joiners.crm_gift_id
+            and matches.raise_gift_id is null
 ),
 
 -- claims that no Raise gift explains
@@ -67,10 +57,16 @@ select
     links.organization,
     links.crm_gift_id,
     links.is_reversing,
-    links.raise_gift_id,
+    coalesce(links.raise_gift_id, links.joined_raise_gift_id) as raise_gift_id,
     links.evidence,
     case
-        when links.raise_gift_id is null
+        when links.joined_raise_gift_id is not null and links.joins_as_reversal and links.reversal_evidence is null
+            then 'amount'
+        else links.reversal_evidence
+    end as reversal_evidence,
+    links.joined_raise_gift_id is not null and not links.joins_as_reversal as is_moved,
+    case
+        when links.raise_gift_id is null and not links.may_join
             then coalesce(
                 orphans.crm_gift_id,
                 -- a reversal that names no gift goes to the orphan of its pair, and stands alone where there is none
@@ -92,6 +88,8 @@ left join orphans_by_pair
         and links.reversal_pair_key = orphans_by_pair.pair_key_without_part
 where
     links.raise_gift_id is not null
-    or links.is_claim
-    or links.reversal_pair_key is not null
-    or orphans.crm_gift_id is not null
+    or links.joined_raise_gift_id is not null
+    or (
+        not links.may_join
+        and (links.is_claim or links.reversal_pair_key is not null or orphans.crm_gift_id is not null)
+    )

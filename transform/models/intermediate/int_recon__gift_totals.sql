@@ -22,6 +22,8 @@ matched_gifts as (
         matches.raise_gift_id,
         matches.orphan_gift_id,
         matches.evidence,
+        matches.reversal_evidence,
+        matches.is_moved,
         facts.*,
         quarantined_gifts.gift_id is not null as is_quarantined,
         unread_gifts.read_at as unread_since
@@ -73,6 +75,8 @@ single_totals as (
         [gift_id] as crm_gift_ids,
         case when is_reversing then 0 else 1 end as gift_count,
         case when is_reversing then 1 else 0 end as reversal_count,
+        reversal_evidence,
+        false as has_moved_gift,
         null as amounts,
         null as base_amounts,
         null as gift_costs,
@@ -94,8 +98,11 @@ single_totals as (
         false as has_several_currencies,
         base_currency,
         coalesce(resolved_contact_id, contact_id) as crm_contact_id,
-        case when resolved_contact_id is not null then [resolved_contact_id] end as resolved_contact_ids,
+        case when contact_ids is null and resolved_contact_id is not null then [resolved_contact_id] end
+            as resolved_contact_ids,
+        case when contact_ids is not null then [contact_ids] end as passthrough_contacts,
         is_contact_quarantined,
+        null as left_gift_ids,
         case when not is_reversing then gift_date end as first_gift_date,
         case when not is_reversing then gift_date end as last_gift_date,
         case when starts_with(gift_url, 'http') then gift_url end as crm_url,
@@ -107,6 +114,36 @@ single_totals as (
         unread_since
     from counted_gifts
     where not is_shared
+),
+
+-- per contact of a match: what was taken back there does not count, whether the reversal names the givers or not
+contact_nets as (
+    select
+        *,
+        {{ is_net_zero('of_contact') }} or {{ is_net_zero('of_contacts') }} as is_taken_back
+    from counted_gifts
+    where is_shared
+    window
+        of_contact as (
+            partition by organization, raise_gift_id, orphan_gift_id, coalesce(resolved_contact_id, contact_id)
+        ),
+        of_contacts as (
+            partition by
+                organization, raise_gift_id, orphan_gift_id, coalesce(resolved_contact_id, contact_id), contact_ids
+        )
+),
+
+left_gifts as (
+    select
+        *,
+        -- all taken back: they are what there was
+        not is_reversing
+        and (
+            not is_taken_back
+            or not bool_or(not is_reversing and not is_taken_back)
+                over (partition by organization, raise_gift_id, orphan_gift_id)
+        ) as is_left
+    from contact_nets
 ),
 
 -- Lists that are sorted while they are collected, and counts of distinct values, take five times the time and three
@@ -137,6 +174,9 @@ gathered_gifts as (
         ) as crm_gifts,
         count(*) filter (where not is_reversing) as gift_count,
         count(*) filter (where is_reversing) as reversal_count,
+        -- amount, named, pair: in the order of the alphabet
+        min(reversal_evidence) as reversal_evidence,
+        coalesce(bool_or(is_moved), false) as has_moved_gift,
         cast(sum(amount) filter (where not is_reversing) as decimal(18, 2)) as gross_amount,
         cast(sum(base_amount) filter (where not is_reversing) as decimal(18, 2)) as base_gross_amount,
         case when count(*) = count(amount) then cast(sum(amount) as decimal(18, 2)) end as net_amount,
@@ -148,13 +188,18 @@ gathered_gifts as (
         min(base_currency) as first_base_currency,
         max(base_currency) as last_base_currency,
         coalesce(
-            arg_min(coalesce(resolved_contact_id, contact_id), gift_id) filter (where not is_reversing),
+            arg_min(coalesce(resolved_contact_id, contact_id), gift_id) filter (where is_left),
             arg_min(coalesce(resolved_contact_id, contact_id), gift_id)
         ) as crm_contact_id,
-        list_sort(list_distinct(list(resolved_contact_id))) as resolved_contact_ids,
+        list_sort(
+            list_distinct(list(resolved_contact_id) filter (where not is_taken_back and contact_ids is null))
+        ) as resolved_contact_ids,
+        list_sort(list_distinct(list(contact_ids) filter (where not is_taken_back and contact_ids is not null)))
+            as passthrough_contacts,
         bool_or(is_contact_quarantined) as is_contact_quarantined,
-        min(gift_date) filter (where not is_reversing) as first_gift_date,
-        max(gift_date) filter (where not is_reversing) as last_gift_date,
+        list_sort(list(gift_id) filter (where is_left)) as left_gift_ids,
+        min(gift_date) filter (where is_left) as first_gift_date,
+        max(gift_date) filter (where is_left) as last_gift_date,
         min(case when starts_with(gift_url, 'http') then gift_url end) as crm_url,
         max(changed_at) as changed_at,
         any_value(made_at) filter (where gift_id = orphan_gift_id) as claimed_since,
@@ -162,8 +207,7 @@ gathered_gifts as (
         min(pair_raise_id) as pair_raise_id,
         bool_or(is_quarantined) as is_quarantined,
         min(unread_since) as unread_since
-    from counted_gifts
-    where is_shared
+    from left_gifts
     group by organization, raise_gift_id, orphan_gift_id
 ),
 
@@ -184,6 +228,8 @@ joint_totals as (
         list_transform(crm_gifts, lambda gift: gift.gift_id) as crm_gift_ids,
         gift_count,
         reversal_count,
+        reversal_evidence,
+        has_moved_gift,
         nullif(list_transform(counting_gifts, lambda gift: gift.amount), []) as amounts,
         nullif(list_transform(counting_gifts, lambda gift: gift.base_amount), []) as base_amounts,
         nullif(list_transform(counting_gifts, lambda gift: gift.costs), []) as gift_costs,
@@ -200,7 +246,9 @@ joint_totals as (
         case when first_base_currency = last_base_currency then first_base_currency end as base_currency,
         crm_contact_id,
         nullif(resolved_contact_ids, []) as resolved_contact_ids,
+        nullif(passthrough_contacts, []) as passthrough_contacts,
         is_contact_quarantined,
+        case when len(left_gift_ids) < gift_count then left_gift_ids end as left_gift_ids,
         first_gift_date,
         last_gift_date,
         crm_url,

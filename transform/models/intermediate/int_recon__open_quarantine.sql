@@ -57,7 +57,7 @@ deciding as (
             and source = 'crm_plus'
             and field_name in (
                 'amount', 'currencycode', 'basecurrencycode', 'exchangerate', 'gifttype', 'giftdesignations',
-                'reversedgiftid', 'transactionsource', 'transactionid', 'contactid'
+                'reversedgiftid', 'transactionsource', 'transactionid', 'contactid', 'contactpassthroughid'
             )
         )
         or (

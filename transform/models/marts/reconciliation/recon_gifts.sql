@@ -124,8 +124,20 @@ candidate_counts as (
     select
         organization,
         raise_gift_id,
-        count(*) as candidate_count
+        count(*) filter (where not is_foreign) as candidate_count,
+        list_sort(list(crm_gift_id) filter (where is_foreign)) as foreign_gift_ids
     from {{ ref('int_recon__gift_candidates') }}
+    group by organization, raise_gift_id
+),
+
+-- gifts and reversals that would complete a match, if it were certain that they belong to it
+possible_joiners as (
+    select
+        organization,
+        raise_gift_id,
+        list_sort(list(crm_gift_id)) as crm_gift_ids
+    from {{ ref('int_recon__gift_joiners') }}
+    where not is_unique
     group by organization, raise_gift_id
 ),
 
@@ -138,7 +150,7 @@ totals as not materialized (
 unexplained_contacts as (
     select distinct
         facts.organization,
-        facts.resolved_contact_id as contact_id
+        unnest(coalesce(facts.contact_ids, [facts.resolved_contact_id])) as contact_id
     from {{ ref('int_crm_plus__gift_facts') }} as facts
     inner join {{ ref('int_recon__gift_key_health') }} as key_health
         on
@@ -170,6 +182,8 @@ gift_facts as (
         amounts.base_amount as raise_base_amount,
         coalesce(amounts.allocated_costs, 0) as allocated_costs,
         coalesce(amounts.base_allocated_costs, 0) as base_allocated_costs,
+        unnamed_costs.amounts as possible_costs,
+        unnamed_costs.base_amounts as possible_base_costs,
         gifts.gift_date,
         gifts.status_text,
         gifts.status_group,
@@ -192,6 +206,8 @@ gift_facts as (
         unreadable_by_raise_id.raise_id is not null as is_named_by_unreadable,
         gift_doubts.raise_gift_id is not null as may_be_unidentified_in_crm_plus,
         coalesce(candidate_counts.candidate_count, 0) as candidate_count,
+        candidate_counts.foreign_gift_ids,
+        possible_joiners.crm_gift_ids as possible_joiner_ids,
         unexplained_contacts.contact_id is not null as has_unexplained_gifts,
         totals.* exclude (organization, raise_gift_id, orphan_gift_id) -- noqa: RF02
     from gifts
@@ -203,6 +219,10 @@ gift_facts as (
         on
             gifts.organization = amounts.organization
             and gifts.gift_id = amounts.gift_id
+    left join {{ ref('int_recon__unnamed_costs') }} as unnamed_costs
+        on
+            gifts.organization = unnamed_costs.organization
+            and gifts.gift_id = unnamed_costs.raise_gift_id
     left join {{ ref('int_raise__donor_links') }} as donor_links
         on
             gifts.organization = donor_links.organization
@@ -215,6 +235,10 @@ gift_facts as (
         on
             gifts.organization = candidate_counts.organization
             and gifts.gift_id = candidate_counts.raise_gift_id
+    left join possible_joiners
+        on
+            gifts.organization = possible_joiners.organization
+            and gifts.gift_id = possible_joiners.raise_gift_id
     left join {{ ref('int_recon__gift_doubts') }} as gift_doubts
         on
             gifts.organization = gift_doubts.organization
@@ -341,24 +365,55 @@ comparable_facts as (
             when is_same_currency then list_zip(amounts, gift_costs)
             else list_zip(base_amounts, base_gift_costs)
         end as compared_amounts_and_costs,
-        case when is_same_currency then designated_costs else base_designated_costs end as compared_designated_costs
+        coalesce(case when is_same_currency then designated_costs else base_designated_costs end, 0)
+            as named_designated_costs,
+        case when is_same_currency then possible_costs else possible_base_costs end as compared_possible_costs
     from timed_facts
+),
+
+-- costs that nobody names are the one designation that is what CRM+ has beyond the amount
+costed_facts as (
+    select
+        *,
+        named_designated_costs = 0
+        and compared_net > compared_amount + {{ tolerance }}
+        and len(
+            list_filter(
+                compared_possible_costs,
+                lambda x: abs(x - (compared_net - compared_amount)) <= {{ tolerance }} -- noqa: RF02
+            )
+        ) = 1 as is_surplus_taken_for_costs
+    from comparable_facts
 ),
 
 netted_facts as (
     select
         *,
         case
+            when is_surplus_taken_for_costs then compared_net - compared_amount
+            else named_designated_costs
+        end as compared_designated_costs,
+        case
             when compared_allocated_costs != 0 then compared_allocated_costs
-            else coalesce(compared_designated_costs, 0)
+            when is_surplus_taken_for_costs then compared_net - compared_amount
+            else named_designated_costs
         end as covered_costs,
         -- a net of nothing is nothing in every currency
         abs(case when has_several_currencies then base_net_amount else net_amount end) <= {{ tolerance }} as is_net_zero,
         list_filter(
             resolved_contact_ids,
             lambda x: x != contact_id and not coalesce(list_contains(disputed_contact_ids, x), false) -- noqa: RF02
-        ) as other_contact_ids
-    from comparable_facts
+        ) as other_contact_ids,
+        -- of few gifts: one of the contacts has to be the donor's
+        flatten(
+            list_filter(
+                passthrough_contacts,
+                lambda x:
+                not list_contains(x, contact_id) -- noqa: RF02
+                and not coalesce(list_has_any(x, disputed_contact_ids), false) -- noqa: RF02
+            )
+        ) as other_giver_ids
+    from costed_facts
 ),
 
 expected_facts as (
@@ -408,6 +463,11 @@ conditions as (
         and coalesce(is_expected, true)
         and age_us >= {{ var('late_after_hours') }} * 3600000000
         and (contact_id is null or candidate_count > 0 or has_unexplained_gifts) as is_key_needed,
+        not has_match
+        and foreign_gift_ids is not null
+        and status_group = 'settled'
+        and coalesce(is_expected, true)
+        and age_us >= {{ var('late_after_hours') }} * 3600000000 as may_be_of_another_system,
         not has_match and not coalesce(is_expected, true) as is_sync_disabled,
         has_match and status_group = 'reversed' and not is_net_zero as is_refund_not_reversed,
         status_group = 'settled' and reversal_count > 0 and is_net_zero as is_reversal_without_refund,
@@ -428,12 +488,17 @@ conditions as (
         has_match
         and not is_donor_quarantined
         and contact_id is not null
-        and len(other_contact_ids) > 0 as is_contact_mismatch,
+        and (len(other_contact_ids) > 0 or len(other_giver_ids) > 0) as is_contact_mismatch,
         greatest(
             abs(gift_date - first_gift_date),
             abs(gift_date - last_gift_date)
         ) > {{ var('date_tolerance_days') }} as is_date_mismatch,
-        has_match and gift_count > 1 as is_split,
+        has_match
+        and not coalesce(has_moved_gift, false)
+        and case when left_gift_ids is not null then len(left_gift_ids) else gift_count end > 1 as is_split,
+        status_group = 'settled'
+        and reversal_count > 0
+        and (coalesce(has_moved_gift, false) or left_gift_ids is not null) as is_moved,
         has_match and abs(compared_net - expected_net) > {{ tolerance }} as is_with_costs,
         {{ is_newer_than_crm_plus('raise_changed_at', 'raise_gift_read_at', 'crm_gifts_read_at') }}
         or changed_at > raise_gift_read_at
@@ -469,8 +534,11 @@ differences as (
         and not is_in_time
         and raise_changed_at > crm_gifts_read_at as is_absence_too_new,
         -- what is missing in the match, a reversal or a part, may be what nobody could read
-        coalesce(may_have_unreadable_part_in_crm_plus, false)
-        and (is_refund_not_reversed or is_amount_mismatch) as is_missing_part_unreadable,
+        (coalesce(may_have_unreadable_part_in_crm_plus, false) and (is_refund_not_reversed or is_amount_mismatch))
+        -- or the gift that was entered again
+        or (coalesce(may_be_unidentified_in_crm_plus, false) and is_reversal_without_refund) as is_missing_part_unreadable,
+        possible_joiner_ids is not null
+        and (is_refund_not_reversed or is_reversal_without_refund) as is_joiner_uncertain,
         is_contact_mismatch
         and (
             not is_assessable
@@ -498,9 +566,11 @@ judged as (
             when is_incomparable then 'not_assessable'
             when is_difference_too_new or is_absence_too_new then 'not_assessable'
             when is_missing_part_unreadable then 'not_assessable'
+            when is_joiner_uncertain then 'not_assessable'
             when is_contact_uncertain then 'not_assessable'
             when is_expectation_unknown then 'not_assessable'
             when is_key_needed then 'not_assessable'
+            when may_be_of_another_system then 'not_assessable'
             when is_reversal_unknown then 'not_assessable'
             when is_not_expected then 'not_expected'
             when is_sync_disabled then 'sync_disabled'
@@ -531,12 +601,19 @@ explained as (
         case evidence
             when 'override' then ' (matched by decision)'
             when 'donor_amount_date' then ' (matched by contact, amount and date)'
+            when 'donor_sum_date' then ' (matched by contact, sum and date)'
             else ''
         end as match_text,
         case when not is_same_currency then ' in base currency' else '' end as base_text,
         case
             when compared_allocated_costs != 0 or coalesce(compared_designated_costs, 0) != 0
-                then ', and covered costs are ' || covered_costs || coalesce(' ' || compared_currency, '')
+                then
+                    ', and covered costs are ' || covered_costs || coalesce(' ' || compared_currency, '')
+                    || case
+                        when is_surplus_taken_for_costs
+                            then ' (one designation is just that; no project says so, and it is taken for them)'
+                        else ''
+                    end
             else ''
         end as costs_text,
         {{ assumption_text('campaign_evidence') }} as assumption_text,
@@ -564,7 +641,7 @@ select
     end as evidence,
     case
         when not explained.has_match or explained.is_crm_plus_only or explained.runs_no_crm_plus then null
-        when explained.evidence = 'donor_amount_date' then 'medium'
+        when explained.evidence in ('donor_amount_date', 'donor_sum_date') then 'medium'
         when explained.evidence = 'override' then 'exact'
         when explained.status in ('matched', 'matched_split', 'matched_with_costs') then 'exact'
         else 'high'
@@ -600,8 +677,8 @@ select
                     then 'No CRM+ gift was found, and a CRM+ gift that may be this one is in quarantine.'
                 when explained.is_counterpart_unreadable
                     then
-                        'A CRM+ gift without a transaction id may be this one: its contact, amount or date, or what is known'
-                        || ' of the donor, could not be read.'
+                        'A CRM+ gift without a transaction id of Raise may be this one: its contact, amount or date, or what'
+                        || ' is known of the donor, could not be read.'
                 when explained.is_status_unknown
                     then 'Raise does not say what became of the gift: it came without the text of its status.'
                 when explained.is_incomparable
@@ -625,7 +702,18 @@ select
                     then
                         explained.crm_gifts_text || explained.match_text || ' net '
                         || explained.compared_net || explained.currency_text || ' instead of ' || explained.expected_net
-                        || ', and a CRM+ gift that may be the rest is in quarantine: it could not be read.'
+                        || ', and a CRM+ gift that may be the rest could not be read.'
+                when explained.is_joiner_uncertain
+                    then
+                        explained.crm_gifts_text || explained.match_text || ' net '
+                        || explained.compared_net || explained.currency_text || ' instead of ' || explained.expected_net
+                        || '. What is missing may be CRM+ gift '
+                        || array_to_string(explained.possible_joiner_ids, ' or ')
+                        || case explained.status_group
+                            when 'reversed'
+                                then ': by contact, amount and date that is a reversal of this gift'
+                            else ': by contact, amount and date that is this gift entered again'
+                        end || ', but no pairing is unique.'
                 when explained.is_contact_uncertain
                     then
                         'The gift seems to sit on another contact, but '
@@ -637,6 +725,11 @@ select
                     then
                         'It is not known whether the campaign' || coalesce(' "' || explained.campaign || '"', '')
                         || ' of the gift was syncing.'
+                when explained.may_be_of_another_system and not explained.is_key_needed
+                    then
+                        'No CRM+ gift names Raise for this one, but CRM+ gift '
+                        || array_to_string(explained.foreign_gift_ids, ' or ')
+                        || ' has its contact, amount and date, and a transaction id of another system.'
                 when explained.has_unexplained_gifts
                     then
                         explained.key_note || ' Contact '
@@ -690,7 +783,15 @@ select
             then
                 'The donor is contact ' || explained.contact_id || ', and ' || explained.crm_gifts_text
                 || explained.match_text || ' sits on contact '
-                || array_to_string(explained.other_contact_ids, ', ') || ' (after merges).'
+                || array_to_string(
+                    list_sort(
+                        list_distinct(
+                            list_concat(coalesce(explained.other_contact_ids, []), coalesce(explained.other_giver_ids, []))
+                        )
+                    ),
+                    ', '
+                )
+                || ' (after merges).'
         when 'date_mismatch'
             then
                 'Raise dates the gift ' || explained.gift_date || ', ' || explained.crm_gifts_text
@@ -713,8 +814,22 @@ select
                 explained.crm_gifts_text || explained.match_text || ' net ' || explained.compared_net
                 || explained.currency_text || explained.base_text || ', as Raise expects'
                 || case explained.status_group
-                    when 'reversed' then ' after the reversal.'
-                    when 'settled' then '.'
+                    when 'reversed'
+                        then case
+                            when explained.reversal_evidence = 'amount'
+                                then
+                                    ' after the reversal, which names no gift and is taken for that of this one by contact,'
+                                    || ' amount and date.'
+                            else ' after the reversal.'
+                        end
+                    when 'settled'
+                        then case
+                            when explained.is_moved
+                                then
+                                    ': the gift was moved, reversed on one contact and entered again on contact '
+                                    || coalesce(explained.crm_contact_id || '', 'unknown') || '.'
+                            else '.'
+                        end
                     else '; Raise says "' || coalesce(explained.status_text, '') || '".'
                 end
         else case
@@ -754,6 +869,8 @@ select
     explained.donation_kind,
     cast(case when explained.is_crm_plus_only then null else coalesce(explained.covered_costs, 0) end as decimal(18, 2))
         as covered_costs,
+    case when explained.has_match and not explained.runs_no_crm_plus then explained.reversal_evidence end
+        as reversal_evidence,
     cast(case when explained.has_match then explained.expected_net end as decimal(18, 2)) as expected_net_amount,
     cast(case when explained.has_match then explained.compared_net end as decimal(18, 2)) as compared_net_amount,
     cast(case when explained.has_match then explained.compared_amount end as decimal(18, 2)) as compared_amount,
