@@ -28,6 +28,7 @@ class WarehouseUnusable(TieoutError):
     """The warehouse file cannot be opened, or its folder not be written."""
 
     def __init__(self, path: Path, reason: str, mend: str = "restore it from a backup, or move it away") -> None:
+        self.reason = reason
         super().__init__(f"The warehouse {path} cannot be opened ({reason}): {mend}.")
 
 

@@ -14,7 +14,12 @@ from pathlib import Path
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import C_DLT_LOAD_ID
 from dlt.common.storages.file_storage import FileStorage
-from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName, TLoadPackageStatus
+from dlt.common.storages.load_package import (
+    WORKING_FOLDERS,
+    PackageStorage,
+    ParsedLoadJobFileName,
+    TLoadPackageStatus,
+)
 from dlt.common.storages.load_storage import LoadStorage
 from dlt.common.storages.normalize_storage import NormalizeStorage
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
@@ -22,6 +27,22 @@ from dlt.pipeline.pipeline import Pipeline
 
 EXTRACTED = Path("normalize", NormalizeStorage.EXTRACTED_FOLDER)
 NORMALIZED = Path("load", LoadStorage.NORMALIZED_FOLDER)
+_OTHERS = (Path("load", LoadStorage.NEW_PACKAGES_FOLDER), Path("load", LoadStorage.LOADED_FOLDER))
+
+
+def make_folders(working_dir: Path) -> None:
+    """Makes the folders of a pipeline that are missing because they were empty: backups and other copies drop them.
+
+    dlt makes them once, with the pipeline, and fails without them (dlt 1.31.0, 2026-11-30).
+    """
+    for packages in (EXTRACTED, NORMALIZED, *_OTHERS):
+        folder = working_dir / packages
+        if not folder.parent.is_dir():
+            continue
+        folder.mkdir(exist_ok=True)
+        for package in folder.glob("*/"):
+            for jobs in WORKING_FOLDERS:
+                (package / jobs).mkdir(exist_ok=True)
 
 
 def finish(pipeline: Pipeline) -> None:

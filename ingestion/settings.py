@@ -114,6 +114,16 @@ def _addresses(value: str) -> str:
     return ", ".join(addresses)
 
 
+# DuckDB calls a database by the name of its file, up to the first dot, and cannot tell it from a schema of that name.
+PUBLISHED_SCHEMAS = frozenset({"marts"})
+WAREHOUSE_SCHEMAS = PUBLISHED_SCHEMAS | {
+    "raw_raise", "raw_raise_staging", "raw_crm_plus", "raw_crm_plus_staging", "staging", "intermediate", "_tieout",
+}  # fmt: skip
+# DuckDB's own, and those that are attached beside the warehouse.
+_DATABASES = {"main", "system", "temp", "draft", "readers"}
+# dbt-duckdb takes the path apart as a URL (1.11.1, 2026-11-30).
+_ODD_IN_PATHS = re.compile(r"[?#;]")
+
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Slug = Annotated[str, AfterValidator(_slug)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
@@ -244,8 +254,21 @@ class Settings(Paths):
 
     @model_validator(mode="after")
     def _two_files(self) -> Self:
-        if self.warehouse_path == self.published_path:
+        if self.warehouse_path.resolve() == self.published_path.resolve():
             raise ValueError("PUBLISHED_PATH must be another file than WAREHOUSE_PATH")
+        return self
+
+    @model_validator(mode="after")
+    def _usable_names(self) -> Self:
+        for name, path, taken in (
+            ("WAREHOUSE_PATH", self.warehouse_path, WAREHOUSE_SCHEMAS | _DATABASES),
+            ("PUBLISHED_PATH", self.published_path, PUBLISHED_SCHEMAS),
+        ):
+            database = path.name.lstrip(".").split(".")[0]
+            if database.casefold() in taken:
+                raise ValueError(f"{name} must not be called {database}, which has a meaning of its own in DuckDB here")
+        if odd := _ODD_IN_PATHS.search(str(self.warehouse_path)) or re.search("[\"']", self.warehouse_path.name):
+            raise ValueError(f"WAREHOUSE_PATH must not hold {odd.group()}, which dbt takes for something else")
         return self
 
     @model_validator(mode="after")

@@ -100,8 +100,10 @@ def pipeline_for(source: str, slug: str, settings: Settings) -> Pipeline:
     """The dlt pipeline of one product and organization: its state stands beside the warehouse file."""
     for name, value in _DLT_SETTINGS.items():
         dlt.config[name] = value
+    name = f"{source}_{slug}"
+    pending.make_folders(_pipelines(settings) / name)
     return dlt.pipeline(
-        pipeline_name=f"{source}_{slug}",
+        pipeline_name=name,
         pipelines_dir=str(_pipelines(settings)),
         destination=dlt.destinations.duckdb(DuckDbCredentials(str(settings.warehouse_path), global_config=_LOADING)),
         dataset_name=_PRODUCTS[source].DATASET,
@@ -121,7 +123,7 @@ def finish_pending(source: str, settings: Settings) -> None:
         for package in _pipelines(settings).glob(f"{source}_*/{packages}/*")
     }
     if names:
-        warehouse.check(settings.warehouse_path)
+        warehouse.claim(settings.warehouse_path)
     for name in sorted(names):
         pending.finish(pipeline_for(source, name.removeprefix(f"{source}_"), settings))
 
@@ -153,7 +155,7 @@ def open_reading(
     data. Raises `WarehouseLocked` before anything is fetched.
     """
     product = _PRODUCTS[source]
-    warehouse.check(settings.warehouse_path)
+    warehouse.claim(settings.warehouse_path)
     pipeline = pipeline_for(source, organization.slug, settings)
     pending.finish(pipeline)
     client = product.client_for(organization, patience)

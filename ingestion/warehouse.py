@@ -4,35 +4,82 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
-from ingestion import machine
+from ingestion import identity, machine
+from ingestion.database_file import oddity
 from ingestion.errors import WarehouseLocked, WarehouseUnusable
 from ingestion.workbench import Workbench
 
 CORRECT_RIGHTS = "correct WAREHOUSE_PATH, or the rights of its folder"
+NOT_OURS = "correct WAREHOUSE_PATH, move it away, or put a backup in its place (tieout restore)"
 
 _NEWER = re.compile(r"version number \d+, but we can only read")
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
 def check(path: Path) -> None:
-    """Makes the folder. Raises `WarehouseLocked` or `WarehouseUnusable` where a run could not write."""
+    """Makes the folder, and writes nothing else. Raises `WarehouseLocked` or `WarehouseUnusable` where a run must not
+    write: also to a file that is somebody else's.
+    """
+    _check_place(path)
+    if path.exists():
+        look_into(path)
+        with _opened(path):
+            pass
+
+
+def claim(path: Path) -> None:
+    """The same, and marks the warehouse as ours: a new one is made, and one from before there were marks adopted."""
+    _check_place(path)
+    if path.exists():
+        look_into(path)
+    with _opened(path) as connection:
+        identity.mark(connection)
+
+
+def _check_place(path: Path) -> None:
+    if path.is_symlink() and not path.resolve().parent.is_dir():
+        raise WarehouseUnusable(path, f"{path.resolve().parent}, where it points to, does not exist", CORRECT_RIGHTS)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WarehouseUnusable(path, f"{error.strerror}: {error.filename}", CORRECT_RIGHTS) from None
     if not os.access(path.parent, os.W_OK):
         raise WarehouseUnusable(path, f"{path.parent} cannot be written", CORRECT_RIGHTS)
-    if not path.exists():
-        return
+
+
+def look_into(path: Path) -> None:
+    """Raises `WarehouseUnusable` for what is no warehouse of ours. Reads alone, without waiting for who writes to it.
+
+    Opened for writing, DuckDB itself may write to a file before it can be asked what it is.
+    """
     try:
-        machine.connect(path).close()
-    except duckdb.IOException as error:
+        odd = oddity(path)
+    except OSError as error:
+        raise WarehouseUnusable(path, error.strerror or str(error), CORRECT_RIGHTS) from None
+    if odd:
+        raise WarehouseUnusable(path, odd, NOT_OURS)
+    with _opened(path, read_only=True) as connection:
+        identity.check(connection)
+
+
+@contextmanager
+def _opened(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    try:
+        with machine.connect(path, read_only=read_only) as connection:
+            yield connection
+    except identity.Foreign as error:
+        raise WarehouseUnusable(path, str(error), NOT_OURS) from None
+    except identity.Newer:
+        raise WarehouseUnusable(path, "a newer tieout made it", "upgrade tieout, or move it away") from None
+    except (duckdb.Error, OSError) as error:
         if _NEWER.search(str(error)):
             raise WarehouseUnusable(path, "a newer DuckDB wrote it", "upgrade tieout, or move it away") from None
         if "could not set lock" not in str(error).lower():
@@ -41,8 +88,6 @@ def check(path: Path) -> None:
         raise WarehouseLocked(
             path, f" by {Path(holder['program']).name} (process {holder['pid']})" if holder else ""
         ) from None
-    except (duckdb.Error, OSError) as error:
-        raise WarehouseUnusable(path, _first_line(error)) from None
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class Workbench:
             return False
         if not self._is_open:
             quoted = str(self._path).replace("'", "''")
-            self._connection.execute(f"attach '{quoted}' as warehouse (read_only)")
+            self._connection.execute(f"attach '{quoted}' as warehouse (type duckdb, read_only)")
             self._is_open = True
         return True
 

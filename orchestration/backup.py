@@ -16,9 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from ingestion import machine, warehouse
+from ingestion import warehouse
 from ingestion.errors import TieoutError, WarehouseUnusable
 from ingestion.settings import Settings
 from orchestration import turn
@@ -159,15 +157,9 @@ def _checked(folder: Path) -> dict[str, str]:
         if not file.is_file() or _digest(file) != digest:
             raise BackupUnusable(f"{file} is missing or damaged: take another backup.")
     try:
-        with machine.connect(folder / _WAREHOUSE, read_only=True) as connection:
-            found = connection.execute(
-                "SELECT count(*) FROM duckdb_schemas() WHERE schema_name = 'raw_raise'"
-            ).fetchone()
-    except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        raise BackupUnusable(f"{folder / _WAREHOUSE} cannot be opened ({reason}): take another backup.") from None
-    if not found or not found[0]:
-        raise BackupUnusable(f"{folder / _WAREHOUSE} is no warehouse of tieout: take another backup.")
+        warehouse.look_into(folder / _WAREHOUSE)
+    except WarehouseUnusable as error:
+        raise BackupUnusable(f"{folder / _WAREHOUSE} is no warehouse ({error.reason}): take another backup.") from None
     return files
 
 

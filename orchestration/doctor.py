@@ -35,7 +35,7 @@ from ingestion.settings import (
     is_loopback,
     variable,
 )
-from orchestration import turn
+from orchestration import publishing, turn
 from orchestration.alerts.channels import AlertNotSent, channels
 from orchestration.home import VARIABLE, home
 from orchestration.published import NothingPublished, link_keys, reading
@@ -199,6 +199,7 @@ def _published(path: Path) -> Iterator[Finding]:
         yield Finding(Verdict.OK, "published file", f"{path}, made by the first run")
     else:
         try:
+            publishing.check(path)
             with reading(path) as connection:
                 made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
                 keys = link_keys(connection)
@@ -206,6 +207,8 @@ def _published(path: Path) -> Iterator[Finding]:
             for organization, key in keys.items():
                 said = (text for text in (key.note, key.suggestion) if text)
                 yield from (Finding(Verdict.NOTE, f"{organization} gifts", text) for text in said)
+        except publishing.PublishedUnusable as error:
+            yield Finding(Verdict.WRONG, "published file", str(error))
         except NothingPublished as error:
             yield Finding(Verdict.NOTE, "published file", str(error))
 

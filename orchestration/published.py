@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from ingestion import machine
+from ingestion.database_file import oddity
 from ingestion.errors import TieoutError
 
 WORST_FIRST = "coalesce(list_position(['error', 'warn', 'info'], severity), 4)"
@@ -34,6 +35,12 @@ def reading(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """The file for the length of the block, with instants in UTC. Raises `NothingPublished`."""
     if not published.exists():
         raise NothingPublished(f"There is no published file {published} yet: run `tieout run` or `make demo` first.")
+    try:
+        odd = oddity(published)
+    except OSError as error:
+        odd = str(error.strerror)
+    if odd:
+        raise NothingPublished(f"The published file {published} cannot be read ({odd}): correct PUBLISHED_PATH.")
     try:
         with machine.connect(published, read_only=True) as connection:
             connection.execute("SET TimeZone = 'UTC'")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from ingestion import warehouse
 from ingestion.settings import load_settings
 from orchestration.assets.common import OWNERS, guarded
 from orchestration.instance import WAREHOUSE_POOL
@@ -33,6 +34,7 @@ def published_asset(transform: dg.AssetsDefinition) -> dg.AssetsDefinition:
         with guarded():
             listener().publishing()
             settings = load_settings()
+            warehouse.check(settings.warehouse_path)
             rows = publish(settings.warehouse_path, settings.published_path)
         return dg.MaterializeResult(
             metadata={

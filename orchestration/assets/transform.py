@@ -9,6 +9,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliInvocation, DbtProject, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
+from ingestion import warehouse
 from ingestion.settings import load_settings
 from ingestion.sources import SOURCES, finish_pending
 from orchestration import dbt, rules
@@ -88,6 +89,7 @@ def transform_assets(manifest: Path) -> dg.AssetsDefinition:
     def transform(context: dg.AssetExecutionContext, transformer: Transformer, turn: Turn) -> Iterator[Any]:
         with guarded():
             settings = load_settings()
+            warehouse.claim(settings.warehouse_path)
             # The account of a load that was killed may stand before its rows do.
             for source in SOURCES:
                 finish_pending(source, settings)

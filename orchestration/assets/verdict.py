@@ -65,7 +65,7 @@ def _attach_readers(connection: duckdb.DuckDBPyConnection, settings: Settings) -
     try:
         # Without the check ATTACH would make the file.
         if settings.published_path.exists():
-            connection.execute(f"ATTACH '{quoted}' AS readers (READ_ONLY)")
+            connection.execute(f"ATTACH '{quoted}' AS readers (TYPE duckdb, READ_ONLY)")
             return True
     except (duckdb.Error, OSError):
         # Damaged, or something else: publishing replaces it.

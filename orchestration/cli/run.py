@@ -13,7 +13,7 @@ import typer
 from ingestion import warehouse
 from ingestion.errors import TieoutError, WarehouseLocked
 from ingestion.settings import Settings, load_settings
-from orchestration import turn
+from orchestration import publishing, turn
 from orchestration.cli.alerting import RunFailed, told_at_the_end
 from orchestration.cli.summary import show
 from orchestration.cli.terminal import chatter_kept_in, say_note, terminal
@@ -125,6 +125,8 @@ def _execute_shown(
     log = settings.state_path / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.log"
     with chatter_kept_in(log) as console:
         _wait_for_the_dead(settings.warehouse_path)
+        if only is not Part.INGEST:
+            publishing.check(settings.published_path)
         with console.status("Loading") if console.is_terminal else nullcontext():
             # Dagster and dbt take seconds to load: not before there is something to run.
             from orchestration.pipeline import execute

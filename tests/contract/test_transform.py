@@ -15,6 +15,10 @@ from typing import Any
 
 import pytest
 
+from ingestion import identity
+from ingestion.settings import PUBLISHED_SCHEMAS, WAREHOUSE_SCHEMAS
+from orchestration.publishing import SCHEMA
+
 PROJECT = Path(__file__).parents[2] / "transform"
 
 RESOURCES = {
@@ -363,3 +367,11 @@ def test_the_project_stands_alone() -> None:
 
 def test_usage_statistics_are_off() -> None:
     assert "send_anonymous_usage_stats: false" in (PROJECT / "dbt_project.yml").read_text()
+
+
+def test_the_settings_know_every_schema(manifest: dict[str, Any]) -> None:
+    """A file of such a name could not be read: DuckDB takes the name for that of the file's database."""
+    nodes = [*manifest["nodes"].values(), *manifest["sources"].values()]
+    schemas = {node["schema"] for node in nodes if node["resource_type"] in ("model", "seed", "snapshot", "source")}
+    assert {SCHEMA} == PUBLISHED_SCHEMAS
+    assert schemas | {f"{raw}_staging" for raw in RESOURCES} | {identity.SCHEMA} == WAREHOUSE_SCHEMAS

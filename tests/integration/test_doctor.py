@@ -468,8 +468,8 @@ TABLE: list[tuple[str, Planted, int, str]] = [
     (
         "published something else",
         lambda place: (place.set(PUBLISHED_PATH="p.duckdb"), place.file("p.duckdb", "x" * 9999)),
-        OK,
-        "p.duckdb cannot be read",
+        WRONG,
+        "p.duckdb cannot be replaced (it is no DuckDB file)",
     ),
     ("unknown link key", unknown_link_key, OK, "Only 3 of 64 CRM+ gifts that come from Raise"),
     ("better link key", unknown_link_key, OK, "look like the Raise donationId"),

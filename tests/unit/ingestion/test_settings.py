@@ -182,3 +182,37 @@ def test_the_partitions_need_no_secrets_and_no_right_settings(monkeypatch: pytes
     (tmp_path / "o.toml").write_text("[hilltop")
     assert partitions() == ()
     assert Paths().state_path == tmp_path / "data/warehouse.state"
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"PUBLISHED_PATH": "out/marts.duckdb"}, "PUBLISHED_PATH must not be called marts"),
+        ({"PUBLISHED_PATH": "out/.Marts.2026.duckdb"}, "PUBLISHED_PATH must not be called Marts"),
+        ({"WAREHOUSE_PATH": "out/marts.duckdb"}, "WAREHOUSE_PATH must not be called marts"),
+        ({"WAREHOUSE_PATH": "out/raw_raise"}, "WAREHOUSE_PATH must not be called raw_raise"),
+        ({"WAREHOUSE_PATH": "temp.duckdb"}, "WAREHOUSE_PATH must not be called temp"),
+        ({"WAREHOUSE_PATH": "main.duckdb"}, "WAREHOUSE_PATH must not be called main"),
+        ({"WAREHOUSE_PATH": "draft.duckdb"}, "WAREHOUSE_PATH must not be called draft"),
+        ({"WAREHOUSE_PATH": "o'neil.duckdb"}, "WAREHOUSE_PATH must not hold '"),
+        ({"WAREHOUSE_PATH": "no#1/w.duckdb"}, "WAREHOUSE_PATH must not hold #"),
+        ({"WAREHOUSE_PATH": "what?.duckdb"}, "WAREHOUSE_PATH must not hold ?"),
+    ],
+)
+def test_names_that_duckdb_or_dbt_cannot_tell_from_others(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], says: str
+) -> None:
+    assert says in refusal(monkeypatch, **values)
+
+
+@pytest.mark.parametrize("name", ["a b.duckdb", "Zürich.duckdb", "a.marts.duckdb", "select", "1.db"])
+def test_other_names_are_fine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    monkeypatch.setenv("WAREHOUSE_PATH", f"o'neil/{name}")
+    monkeypatch.setenv("PUBLISHED_PATH", name)
+    assert load_settings().warehouse_path == tmp_path / "o'neil" / name
+
+
+def test_one_file_by_two_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "link.duckdb").symlink_to(tmp_path / "w.duckdb")
+    says = refusal(monkeypatch, WAREHOUSE_PATH="w.duckdb", PUBLISHED_PATH="link.duckdb")
+    assert says.startswith("PUBLISHED_PATH must be another file than WAREHOUSE_PATH")

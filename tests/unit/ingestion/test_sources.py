@@ -46,3 +46,28 @@ def test_what_is_left_waits_for_who_holds_the_warehouse(settings: Settings) -> N
         holder.communicate(b"\n")
     finish_pending("raise", settings)
     assert not left.has_pending_data
+
+
+@pytest.mark.parametrize("came_to", ["extracted", "normalized", "loaded"])
+def test_a_pipeline_works_without_the_folders_that_were_empty(settings: Settings, came_to: str) -> None:
+    """As a copy of files alone leaves it."""
+    copied = pipeline_for("raise", "west_side", settings)
+    copied.extract([{"id": 7}], table_name="gifts")
+    if came_to != "extracted":
+        copied.normalize()
+    if came_to == "loaded":
+        copied.load()
+    _remove_empty(Path(copied.working_dir))
+    assert is_half_loaded("raise", "west_side", settings) is (came_to == "normalized")
+    finish_pending("raise", settings)
+    again = pipeline_for("raise", "west_side", settings)
+    again.run([{"id": 8}], table_name="gifts")
+    assert sorted(row[0] for row in again.dataset().gifts.fetchall()) == [7, 8]
+
+
+def _remove_empty(folder: Path) -> None:
+    for child in folder.iterdir():
+        if child.is_dir():
+            _remove_empty(child)
+    if not any(folder.iterdir()):
+        folder.rmdir()

@@ -34,6 +34,7 @@ def fill(settings: Settings, version: int) -> None:
     """A warehouse and working state that can be told from another."""
     with duckdb.connect(str(settings.warehouse_path)) as connection:
         connection.execute("CREATE SCHEMA IF NOT EXISTS raw_raise")
+        connection.execute("CREATE TABLE IF NOT EXISTS raw_raise.load_audit (organization TEXT)")
         connection.execute(f"CREATE OR REPLACE TABLE raw_raise.donors AS SELECT {version} AS version")
     for name in ("dlt/pipeline.json", "salt"):
         (settings.state_path / name).parent.mkdir(exist_ok=True)
@@ -169,8 +170,8 @@ def outside(copy: Path) -> None:
         (lambda copy: edit(copy, files={}), "is no backup of a warehouse"),
         (lambda copy: edit(copy, format=2), "was made by a newer tieout"),
         (outside, "names files outside"),
-        (no_database, "cannot be opened"),
-        (other_database, "is no warehouse of tieout"),
+        (no_database, "it is no DuckDB file"),
+        (other_database, "it holds main.notes"),
         (shutil.rmtree, "is no backup"),
     ],
 )
