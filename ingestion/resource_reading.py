@@ -543,7 +543,7 @@ def _batches(pages: Iterator[Page]) -> Iterator[list[Page]]:
 
 
 def progress_from(row: dict[str, Any]) -> ReadProgress:
-    """What `read_progress` holds of a resource."""
+    """What `read_progress` holds of a resource. What an older version did not write is null."""
     return ReadProgress(
         coverage=Coverage.from_json(json.loads(row["coverage"])),
         is_in_key_order=row["is_in_key_order"],
@@ -551,9 +551,9 @@ def progress_from(row: dict[str, Any]) -> ReadProgress:
         swept_at=row["swept_at"],
         watermark=datetime.fromisoformat(row["watermark"]) if row["watermark"] else None,
         ran_at=row["ran_at"],
-        vanished=tuple(json.loads(row["vanished"])),
-        due=tuple(json.loads(row["due"])),
-        fields=json.loads(row["fields"]),
+        vanished=tuple(json.loads(row["vanished"] or "[]")),
+        due=tuple(json.loads(row["due"] or "[]")),
+        fields=json.loads(row["fields"] or "{}"),
     )
 
 

@@ -28,6 +28,7 @@ import pyarrow.compute as pc
 
 from ingestion import field_names, typing_sql
 from ingestion.columns import BOOKKEEPING, Column, Kind, Resource
+from ingestion.disk import full_disk
 from ingestion.errors import RowsNotTyped
 from ingestion.pages import BEGINNING, Page, Position
 from ingestion.pii import Veil
@@ -200,6 +201,8 @@ class RowReader:
         try:
             return self._typed(pages)
         except duckdb.Error as error:
+            if full := full_disk(error):
+                raise full from None
             # Its text may quote what somebody wrote.
             raise RowsNotTyped(self._resource.path, type(error).__name__) from None
         finally:

@@ -14,6 +14,7 @@ import duckdb
 
 from ingestion import identity, machine
 from ingestion.database_file import oddity
+from ingestion.disk import full_disk
 from ingestion.errors import WarehouseLocked, WarehouseUnusable
 from ingestion.workbench import Workbench
 
@@ -80,6 +81,8 @@ def _opened(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyC
     except identity.Newer:
         raise WarehouseUnusable(path, "a newer tieout made it", "upgrade tieout, or move it away") from None
     except (duckdb.Error, OSError) as error:
+        if full := full_disk(error):
+            raise full from None
         if _NEWER.search(str(error)):
             raise WarehouseUnusable(path, "a newer DuckDB wrote it", "upgrade tieout, or move it away") from None
         if "could not set lock" not in str(error).lower():

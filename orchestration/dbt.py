@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +14,10 @@ from pathlib import Path
 import duckdb
 
 from ingestion import machine
+from ingestion.disk import is_full_disk
 from ingestion.errors import TieoutError
 from ingestion.settings import Paths, Settings
+from orchestration import tethered
 from orchestration.bundled import bundled
 
 _FINGERPRINT = "fingerprint"
@@ -42,16 +43,15 @@ def project_path() -> Path:
     return bundled("transform")
 
 
-def executable() -> str:
-    """dbt's command, also when the virtual environment is not activated."""
-    beside_python = Path(sysconfig.get_path("scripts")) / "dbt"
-    return str(beside_python) if beside_python.exists() else "dbt"
+def command() -> list[str]:
+    """How dbt is started, inside of `environment`: it ends with this process."""
+    return tethered.command("dbt.cli.main:cli")
 
 
 @contextmanager
 def environment(settings: Paths) -> Iterator[None]:
     """What the project's profile reads, for the processes that are started inside."""
-    told = {"WAREHOUSE_PATH": str(settings.warehouse_path)}
+    told = {"WAREHOUSE_PATH": str(settings.warehouse_path), **tethered.environment()}
     if isinstance(settings, Settings):
         told |= memory(settings.warehouse_path, settings.warehouse_memory_limit)
     before = {name: os.environ.pop(name) for name in told if name in os.environ}
@@ -143,7 +143,8 @@ def failure(target: Path, said: str) -> TransformFailed:
         # Seeds name file and line themselves.
         what += "".join(f"; {line.rstrip('.')}" for line in re.findall(r"^\s*(seeds/.+)$", message, re.MULTILINE))
         what += f"; {odd}" if (odd := _odd_encoding(project_path(), message)) else ""
-    # Also a disk that is full is told so.
+    if any(is_full_disk(message) for message in failed.values()) or (not failed and is_full_disk(said)):
+        what += "; the disk is full, or its quota used up: make room and run again"
     if any("Out of Memory" in message and "offload" not in message for message in failed.values()):
         what += f"; the memory that {_MEMORY_LIMIT} allows was not enough: allow more"
     if _tells_of_twins(failed):
@@ -187,7 +188,7 @@ def _parse(folder: Path, settings: Paths) -> None:
     project = str(project_path())
     with environment(settings):
         done = subprocess.run(
-            [executable(), "--quiet", "parse", "--project-dir", project, "--profiles-dir", project],
+            [*command(), "--quiet", "parse", "--project-dir", project, "--profiles-dir", project],
             env={
                 **os.environ,
                 "DBT_TARGET_PATH": str(folder),

@@ -16,6 +16,7 @@ from orchestration.sensors import alerts
 
 _manifest = dbt.prepared_manifest()
 _described = dbt.described_sources(_manifest)
+_dbt = dbt.command()
 _transform = transform_assets(_manifest)
 
 defs = dg.Definitions(
@@ -32,7 +33,9 @@ defs = dg.Definitions(
     resources={
         "loader": Loader(),
         "options": RunOptions(),
-        "transformer": Transformer(project_dir=str(dbt.project_path()), dbt_executable=dbt.executable()),
+        "transformer": Transformer(
+            project_dir=str(dbt.project_path()), dbt_executable=_dbt[0], global_config_flags=_dbt[1:]
+        ),
         "turn": Turn(),
     },
     executor=dg.in_process_executor,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
+from ingestion.disk import full_disk
 from ingestion.errors import TieoutError, WarehouseLocked, WarehouseUnusable
 from ingestion.http import PATIENCE, Patience
 from ingestion.resource_reading import Outcome
@@ -63,6 +64,8 @@ class Round:
                 except (WarehouseLocked, WarehouseUnusable):
                     raise
                 except Exception as error:
+                    if full := full_disk(error):
+                        raise full from None
                     if is_half_loaded(self.source, organization.slug, self.settings):
                         raise
                     failures.append(error)

@@ -39,6 +39,8 @@ class PlainWarehouse:
                     connection.register("incoming", table)
                     connection.execute(f"create table if not exists raw.{name} as from incoming limit 0")
                     connection.execute(f"alter table raw.{name} add column if not exists _dlt_load_id varchar")
+                    for column, kind, *_ in connection.execute("describe incoming").fetchall():
+                        connection.execute(f'alter table raw.{name} add column if not exists "{column}" {kind}')
                     same = " and ".join(f't."{key}" = i."{key}"' for key in ["organization", *keys[name]])
                     if name not in appended:
                         connection.execute(

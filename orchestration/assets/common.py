@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from ingestion.disk import full_disk
 from ingestion.errors import TieoutError
 
 OWNERS = ["team:data-platform"]
@@ -17,3 +18,7 @@ def guarded() -> Iterator[None]:
         yield
     except TieoutError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
+    except Exception as error:
+        if full := full_disk(error):
+            raise dg.Failure(str(full), allow_retries=False) from None
+        raise

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ingestion.disk import full_disk
 from ingestion.errors import TieoutError
 from ingestion.settings import Settings
 from orchestration.cli.terminal import say_warning
@@ -33,7 +34,7 @@ def told_at_the_end(settings: Settings, organization: str | None) -> Iterator[No
         _tell(settings, organization, str(error))
         raise
     except Exception as error:
-        _tell(settings, organization, f"Unexpected {type(error).__name__}.")
+        _tell(settings, organization, str(full_disk(error) or f"Unexpected {type(error).__name__}."))
         raise
     _tell(settings)
 

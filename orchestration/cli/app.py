@@ -1,16 +1,17 @@
 """All commands, and how a command ends: 0 on success, 1 on a failed run, 2 on wrong usage or settings."""
 
 import logging
-import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
+from ingestion.disk import full_disk
 from ingestion.errors import SettingsError, TieoutError
 from orchestration.cli import backup, demo, dev, doctor, exceptions, labels, run, sandbox, summary
-from orchestration.cli.terminal import say_error
+from orchestration.cli.stopping import EXIT_CODE, Stopped
+from orchestration.cli.terminal import give_up_output, prepare_streams, say_error
 
 FAILED, WRONG_USAGE = 1, 2
 
@@ -61,10 +62,14 @@ def main() -> None:
 
 
 def _exit_code() -> int:
+    prepare_streams()
     try:
         code: int = app(standalone_mode=False) or 0
         sys.stdout.flush()
         return code
+    except Stopped as error:
+        say_error(str(error))
+        return EXIT_CODE
     except SettingsError as error:
         say_error(str(error))
         return WRONG_USAGE
@@ -75,13 +80,18 @@ def _exit_code() -> int:
         say_error(f"{error.format_message().rstrip('.')}. See --help.")
         return WRONG_USAGE
     except BrokenPipeError:
-        # Whoever was reading, such as `head`, has enough. Python would complain once more when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever was reading, such as `head`, has enough.
+        give_up_output()
         return FAILED
     except typer.Abort:
         say_error("Stopped.")
         return FAILED
     except Exception as error:
+        if full := full_disk(error):
+            # It may be the disk that the output goes to.
+            give_up_output()
+            say_error(str(full))
+            return FAILED
         logging.getLogger(__name__).debug("Unexpected", exc_info=True)
         say_error(f"Unexpected {type(error).__name__}: {error}. Report this as a bug.")
         return FAILED

@@ -1,9 +1,9 @@
 """`tieout dev`: the Dagster UI and daemon."""
 
 import json
+import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from ingestion.errors import TieoutError
+from orchestration import tethered
 from orchestration.cli.terminal import terminal
 
 _MODULE = "orchestration.definitions"
@@ -70,25 +71,29 @@ def _services(host: str, port: int) -> Iterator[dict[str, subprocess.Popen[bytes
         workspace.write_text(json.dumps({"load_from": [location]}))
         # Without a proxy before it, it ends, and is seen to end, where the definitions cannot be loaded.
         code = ["api", "grpc", "-m", _MODULE, "--socket", str(socket), "--location-name", _MODULE]
-        processes["code server"] = _start("dagster", *code)
+        processes["code server"] = _start("dagster._cli:main", *code)
         # It listens when the definitions are loaded.
         while not socket.exists():
             _check(processes)
             time.sleep(0.1)
         target = ["--workspace", str(workspace)]
-        processes["webserver"] = _start("dagster_webserver", "--host", host, "--port", str(port), *target)
-        processes["daemon"] = _start("dagster._daemon", "run", *target)
+        processes["webserver"] = _start("dagster_webserver.cli:main", "--host", host, "--port", str(port), *target)
+        processes["daemon"] = _start("dagster._daemon.cli:main", "run", *target)
         yield processes
 
 
-def _start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
+def _start(entry_point: str, *arguments: str) -> subprocess.Popen[bytes]:
     # In a session of its own: Ctrl-C reaches it once, through this process.
-    return subprocess.Popen([sys.executable, "-m", module, *arguments], start_new_session=True)
+    return subprocess.Popen(
+        [*tethered.command(entry_point), *arguments],
+        env={**os.environ, **tethered.environment()},
+        start_new_session=True,
+    )
 
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the block, also in the background of a script, where both arrive ignored.
+    """Ctrl-C, SIGTERM and a closed terminal end the block, also in the background of a script, which ignores Ctrl-C.
 
     Set before the services start, which therefore do not inherit that they are to ignore them.
     """
@@ -96,7 +101,7 @@ def _stoppable() -> Iterator[None]:
     def stop(*_: object) -> None:
         raise _Stop
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

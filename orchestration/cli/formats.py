@@ -1,6 +1,7 @@
 """How results are written for scripts. Part of the public interface: see the README."""
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -8,7 +9,7 @@ from dataclasses import asdict, is_dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, TextIO
 
 
 class Format(StrEnum):
@@ -28,15 +29,22 @@ class TabularFormat(StrEnum):
 
 def write_json(found: object) -> None:
     """Dataclasses as objects, money as text with its cents, instants in UTC as ISO text."""
-    json.dump(found, sys.stdout, default=_plain, ensure_ascii=False, indent=2)
+    json.dump(found, _as_utf8(), default=_plain, ensure_ascii=False, indent=2)
     sys.stdout.write("\n")
 
 
 def write_csv(fields: Sequence[str], found: Iterable[Sequence[object]]) -> None:
     """A header and one line each, after RFC 4180 but with plain line ends; nothing stands for null."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer = csv.writer(_as_utf8(), lineterminator="\n")
     writer.writerow(fields)
     writer.writerows([_plain(value) for value in row] for row in found)
+
+
+def _as_utf8() -> TextIO:
+    """Standard output for programs, which count on UTF-8 whatever a terminal could show."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    return sys.stdout
 
 
 def _plain(value: object) -> Any:

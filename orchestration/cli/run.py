@@ -15,6 +15,7 @@ from ingestion.errors import TieoutError, WarehouseLocked
 from ingestion.settings import Settings, load_settings
 from orchestration import publishing, turn
 from orchestration.cli.alerting import RunFailed, told_at_the_end
+from orchestration.cli.stopping import stoppable
 from orchestration.cli.summary import show
 from orchestration.cli.terminal import chatter_kept_in, say_note, terminal
 from orchestration.cli.watch import watching
@@ -107,7 +108,7 @@ def execute_shown(
 ) -> tuple[str, ...]:
     """One run, shown as it goes. Returns what could not be read; raises `RunFailed` when nothing was published."""
     chosen(settings, organizations)
-    with turn.taken(settings, wait=wait, on_wait=_say_that_it_waits):
+    with stoppable(), turn.taken(settings, wait=wait, on_wait=_say_that_it_waits):
         return _execute_shown(settings, organizations, full, accept_deletions, only)
 
 

@@ -1,11 +1,13 @@
 """What the commands share: the two streams, one-line errors, and keeping the tools' chatter out of both."""
 
+import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +15,22 @@ from rich.text import Text
 
 STYLES = {"error": "red", "warn": "yellow", "info": "cyan"}
 """How each severity looks."""
+
+
+def prepare_streams() -> None:
+    """Before anything is written: what the terminal cannot show is written as an escape, and stops nothing."""
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+        elif stream is None:
+            # Closed by whoever started us (`>&-`): the next file to be opened would take its place.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+            setattr(sys, "stdout" if number == 1 else "stderr", os.fdopen(number, "w", closefd=False))
+
+
+def give_up_output() -> None:
+    """Once standard output takes nothing more. Python would complain once more when it closes the stream."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def terminal() -> Console:
@@ -73,7 +91,7 @@ def chatter_kept_in(log: Path) -> Iterator[Console]:
     is_terminal = sys.stdout.isatty()
     sys.stdout.flush()
     sys.stderr.flush()
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as out, os.fdopen(os.dup(2), "w") as err, log.open("a") as file:
+    with _open(os.dup(1)) as out, _open(os.dup(2)) as err, log.open("a") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:
@@ -84,3 +102,8 @@ def chatter_kept_in(log: Path) -> Iterator[Console]:
             out.flush()
             os.dup2(out.fileno(), 1)
             os.dup2(err.fileno(), 2)
+
+
+def _open(descriptor: int) -> TextIO:
+    """In the terminal's encoding, which may not hold everything."""
+    return os.fdopen(descriptor, "w", encoding=sys.stdout.encoding, errors="backslashreplace")

@@ -845,3 +845,29 @@ def test_a_second_full_reading_at_the_same_instant_reads_everything_again(tmp_pa
     api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
     run(api, warehouse)
     assert run(api, warehouse, full=True).outcomes["things"].rows_read == 30
+
+
+@pytest.mark.parametrize(
+    "older",
+    [
+        ["alter table raw.read_progress drop due", "alter table raw.read_progress drop fields"],
+        ["update raw.read_progress set due = null, fields = null, vanished = null"],
+        ["drop table raw.read_progress"],
+        ["alter table raw.connections drop pii_mode", "alter table raw.connections drop recorded_at"],
+    ],
+    ids=["without columns", "columns added for another organization", "without the table", "connections"],
+)
+def test_a_warehouse_of_an_older_version_is_read_on(tmp_path: Path, older: list[str]) -> None:
+    api, warehouse = Api("keyset"), Warehouse(tmp_path / "warehouse.duckdb")
+    run(api, warehouse, killed_after=2)
+    with duckdb.connect(str(warehouse.path)) as connection:
+        for statement in older:
+            connection.execute(statement)
+    api.now += timedelta(hours=3)
+    api.update(3)
+    api.delete(5)
+    run(api, warehouse, full=True)
+    # The sweep that was interrupted is finished by the run before.
+    api.now += timedelta(hours=3)
+    run(api, warehouse, full=True)
+    assert warehouse.rows() == {key: row["name"] for key, row in api.rows.items()}

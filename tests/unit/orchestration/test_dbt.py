@@ -84,9 +84,16 @@ def test_a_file_that_is_no_utf_8_is_named_where_that_is_the_trouble(project: Pat
     assert dbt._odd_encoding(project, said) == (named if is_named else None)
 
 
-def test_a_full_disk_is_no_want_of_memory(tmp_path: Path) -> None:
-    message = "Out of Memory Error: failed to offload data block: this limit was set by 'max_temp_directory_size'"
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Out of Memory Error: failed to offload data block: this limit was set by 'max_temp_directory_size'",
+        'IO Error: Could not write file "/data/w.duckdb.wal": No space left on device',
+    ],
+)
+def test_a_full_disk_is_named_and_is_no_want_of_memory(tmp_path: Path, message: str) -> None:
     said = _failure(tmp_path, {"unique_id": "model.tieout.gifts", "status": "error", "message": message})
+    assert "the disk is full, or its quota used up: make room and run again" in said
     assert "memory" not in said
 
 
