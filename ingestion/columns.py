@@ -145,6 +145,9 @@ class Resource:
     keeps_vanished: bool = False
     """Whether rows that the API no longer returns were merely not retained, and are no deletions."""
 
+    may_be_replaced: bool = False
+    """Whether all of its rows may be others than before, and no fewer were expected: what they say is judged apart."""
+
     event_family: int | None = None
     """The tens of the Raise webhook event types that most likely speak of this resource: a hint what to fetch again."""
 

@@ -59,6 +59,18 @@ class CredentialRefused(SourceError):
         super().__init__(f"{product} refused the credential (401): check {credential}, or make a new one in {product}.")
 
 
+class ForeignOrganization(SourceError):
+    """The credential opens another organization than the one whose rows the warehouse holds."""
+
+    stops_source = True
+
+    def __init__(self, credential: str, live: str, held: str, slug: str, how_to_accept: str) -> None:
+        super().__init__(
+            f"{credential} belongs to {live}, and the warehouse holds {held} under the slug {slug}: nothing was read;"
+            f" correct the credential, or take another slug; if it is meant, {how_to_accept} accepts it."
+        )
+
+
 class PermissionRefused(SourceError):
     """403: the credential may not read this resource."""
 

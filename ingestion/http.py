@@ -75,10 +75,10 @@ class Patience:
 
 PATIENCE = Patience()
 
-_AN_OUTAGE = 8
+_AN_OUTAGE = 12
 """From so many requests in a row that no attempt got through, each is tried but once, until one is answered: the
-resources of a source that is down would otherwise be waited for one after another. Two broken records in a row cost
-seven requests, on the way down to pages of one record."""
+resources of a source that is down would otherwise be waited for one after another. A broken record costs ten, on the
+way down to pages of one record."""
 
 
 @dataclass
@@ -188,13 +188,26 @@ class ReadClient:
         """The body of `GET path`."""
         return self.get_as(str, path, params)
 
-    def get_as(self, understand: Callable[[str], T], path: str, params: dict[str, Any] | None = None) -> T:
-        """What `understand` makes of the body of `GET path`. If it raises `AnswerNotUnderstood`, that may pass."""
-        return self._read("GET", path, params, None, understand)
+    def get_as(
+        self, understand: Callable[[str], T], path: str, params: dict[str, Any] | None = None, *, once: bool = False
+    ) -> T:
+        """What `understand` makes of the body of `GET path`. If it raises `AnswerNotUnderstood`, that may pass.
 
-    def query_as(self, understand: Callable[[str], T], path: str, params: dict[str, Any], body: dict[str, Any]) -> T:
+        `once`: what fails is not tried again.
+        """
+        return self._read("GET", path, params, None, understand, once)
+
+    def query_as(
+        self,
+        understand: Callable[[str], T],
+        path: str,
+        params: dict[str, Any],
+        body: dict[str, Any],
+        *,
+        once: bool = False,
+    ) -> T:
         """The same of the documented read `POST path`."""
-        return self._read("POST", path, params, body, understand)
+        return self._read("POST", path, params, body, understand, once)
 
     def _read(
         self,
@@ -203,6 +216,7 @@ class ReadClient:
         params: dict[str, Any] | None,
         body: dict[str, Any] | None,
         understand: Callable[[str], T],
+        once: bool,
     ) -> T:
         if not any(method == allowed and pattern.fullmatch(path) for allowed, pattern in self._reads):
             raise RequestRefused(method, path)
@@ -211,7 +225,7 @@ class ReadClient:
         try:
             for attempt in stamina.retry_context(
                 on=_TransientFault,
-                attempts=patience.attempts if self._failed_in_a_row < _AN_OUTAGE else 1,
+                attempts=1 if once or self._failed_in_a_row >= _AN_OUTAGE else patience.attempts,
                 timeout=None,
                 wait_initial=patience.initial,
                 wait_max=patience.longest,

@@ -42,6 +42,18 @@ class Hole:
 
 
 @dataclass(frozen=True)
+class KnownHole:
+    """A row that an earlier reading could not read: which one behind a key, and about how many rows come before it.
+
+    `skip` is None where the order of the rows tells nothing about that.
+    """
+
+    key: int | None
+    number: int
+    skip: int | None = None
+
+
+@dataclass(frozen=True)
 class Page:
     """One answer of a collection.
 
@@ -354,7 +366,7 @@ def _placed(page: Page, place: str, position: Position | None) -> Page:
     return replace(page, hole=replace(page.hole, place=place), position=position)
 
 
-_BEHIND = re.compile(r"the \d+\. behind (?P<key>-?\d+)")
+_PLACE = re.compile(r"the (?P<number>\d+)\. (?:of all|behind (?P<key>-?\d+))")
 
 
 def hole_behind(key: int | None, number: int) -> str:
@@ -362,13 +374,12 @@ def hole_behind(key: int | None, number: int) -> str:
     return f"the {number}. of all" if key is None else f"the {number}. behind {key}"
 
 
-def key_before(hole: str) -> int | None:
-    """The key behind which a hole stands; None for the first of all. Raises `ValueError` for what names no hole so."""
-    if found := _BEHIND.fullmatch(hole):
-        return int(found["key"])
-    if hole.endswith(". of all"):
-        return None
-    raise ValueError(hole)
+def known_hole(name: str) -> KnownHole:
+    """The hole that is called so. Raises `ValueError` for what names no hole behind a key."""
+    found = _PLACE.fullmatch(name)
+    if not found:
+        raise ValueError(name)
+    return KnownHole(int(found["key"]) if found["key"] else None, int(found["number"]))
 
 
 def _is_last(page: Page, skip: int, overlap: int, is_news: bool) -> bool:

@@ -20,13 +20,14 @@ import pyarrow as pa
 
 from ingestion import operations
 from ingestion.columns import ORGANIZATION, Column, Resource, arrow_schema
-from ingestion.errors import SettingsError, SourceError
+from ingestion.errors import ForeignOrganization, SettingsError, SourceError
 from ingestion.log_entries import Waiting
 from ingestion.pii import Veil, veil_of
 from ingestion.plan import ReadProgress
 from ingestion.resource_reading import Client, Outcome, ResourceReading, progress_from, progress_row
 from ingestion.rows import ROUNDED, RowReader
 from ingestion.settings import PiiMode, Settings
+from ingestion.tenants import Held
 from ingestion.workbench import Workbench, release_memory
 
 _SECONDS_PER_PACKAGE = 600
@@ -84,6 +85,11 @@ class Reading:
     full: bool = False
     accept_deletions: Collection[str] = ()
     """Resources, as SOURCE.RESOURCE, of which rows are believed to be deleted however many they are."""
+    accept_organization: bool = False
+    """Whether the credential may open another organization than the one that the warehouse holds."""
+
+    foreign_organization: str | None = None
+    """The organization that the credential opens, once it is known that the warehouse holds another one."""
 
     progress: Callable[[Progress], None] | None = None
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -102,6 +108,28 @@ class Reading:
                     f"PII_MODE is {mode}, and the warehouse was loaded with {loaded}: set it back, or move the"
                     " warehouse away, with its .state folder, and run again."
                 )
+
+    def check_organization(self, credential: str) -> None:
+        """Reads nothing where the credential opens another organization than the one that the warehouse holds.
+
+        `credential` is its name. Where that cannot be learned, what the last run learned holds.
+        """
+        if self.client is None or self.accept_organization:
+            return
+        before = next((row.get("foreign_organization") for row in self._before["connections"]), None)
+        held = Held(self._bench.connection, self._bench.schema(), self.organization)
+        try:
+            foreign = self.client.foreign(held)
+        except SourceError as error:
+            if error.stops_source or before:
+                self._stopped_by, self.foreign_organization = error, before
+            return
+        finally:
+            self._bench.give_back()
+        if foreign:
+            how = self._command(f"--accept-organization {self.source}")
+            self.foreign_organization = foreign.live
+            self._stopped_by = ForeignOrganization(credential, foreign.live, foreign.held, self.organization, how)
 
     @property
     def stopped_by(self) -> SourceError | None:
@@ -328,6 +356,7 @@ class Reading:
             "time_zone": self.time_zone,
             "pii_mode": self.settings.pii_mode.value,
             "stale_after_hours": self.stale_after_hours,
+            "foreign_organization": self.foreign_organization,
             "recorded_at": self.settings.now(),
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -17,10 +18,11 @@ from ingestion.coverage import NEVER, Coverage, Range
 from ingestion.errors import ClockWrong, SourceError
 from ingestion.http import ReadClient
 from ingestion.log_entries import LogEntry, Waiting
-from ingestion.pages import BEGINNING, Page, Position, key_before, prefetched
+from ingestion.pages import BEGINNING, KnownHole, Page, Position, known_hole, prefetched
 from ingestion.plan import Mode, Plan, ReadProgress, plan
 from ingestion.rows import RowReader
 from ingestion.settings import Settings
+from ingestion.tenants import Foreign, Held
 
 _BYTES_PER_BATCH = 24_000_000
 _PAGES_AHEAD = 16
@@ -40,15 +42,17 @@ class Client(Protocol):
 
     http: ReadClient
 
-    def pages(self, resource: Any, start: Position = BEGINNING) -> Iterator[Page]: ...
+    def pages(self, resource: Any, start: Position = BEGINNING, known: Iterable[KnownHole] = ()) -> Iterator[Page]: ...
 
     def changes(self, resource: Any, since: datetime) -> Iterator[Page] | None: ...
 
-    def singles(self, resource: Any, keys: Iterable[int]) -> Iterator[Page]: ...
+    def singles(self, resource: Any, keys: Iterable[int], known: Collection[int] = ()) -> Iterator[Page]: ...
 
     def entries(self, resource: Any, waiting: Waiting) -> Iterator[Page]: ...
 
     def count(self, resource: Any) -> int | None: ...
+
+    def foreign(self, held: Held) -> Foreign | None: ...
 
     def close(self) -> None: ...
 
@@ -125,7 +129,8 @@ class ResourceReading:
         self._quarantined = quarantined or {}
         # What is only rounded would come again as it is.
         asked_again = self._quarantined.keys() - set(rounded)
-        self._watched = {*self.progress.due, *(int(name) for name in asked_again if name.isdecimal())}
+        self._quarantined_keys = frozenset(int(name) for name in asked_again if name.isdecimal())
+        self._watched = {*self.progress.due, *self._quarantined_keys}
         self._met: set[int] = set()
         self._reread: list[Range] = []
         self._gaps: list[tuple[int | None, int | None]] = []
@@ -155,7 +160,7 @@ class ResourceReading:
         if record_id.isdecimal():
             return int(record_id) in self._met
         try:
-            low = key_before(record_id)
+            low = known_hole(record_id).key
         except ValueError:
             return False
         return any(part.low == low or (low is not None and part.holds(low)) for part in self._reread)
@@ -265,7 +270,7 @@ class ResourceReading:
                 " nothing is taken as deleted; the next run reads them again."
             )
             return
-        if _is_too_many(gone, self.rows.live):
+        if _is_too_many(gone, self.rows.live) and not self.resource.may_be_replaced:
             if not self._accepts_deletions:
                 self.progress = replace(self.progress, coverage=Coverage())
                 self.outcome.error = (
@@ -319,7 +324,7 @@ class ResourceReading:
     def _singles(self) -> Iterator[pa.Table | None]:
         """What is due by name or stands in quarantine, and did not come by itself. What is too much waits."""
         wanted = [key for key in dict.fromkeys((*self.progress.due, *sorted(self._watched))) if key not in self._met]
-        for page in self._client.singles(self.resource, wanted[:_MOST_SINGLES]):
+        for page in self._client.singles(self.resource, wanted[:_MOST_SINGLES], self._quarantined_keys):
             yield self._read([page])
         self._met.update(wanted[:_MOST_SINGLES])
         self.progress = replace(self.progress, due=tuple(key for key in self.progress.due if key not in self._met))
@@ -345,7 +350,7 @@ class ResourceReading:
         self.progress = replace(self.progress, sweep_started_at=unfinished or began)
         self.outcome.mode = (Mode.INCREMENTAL if to_known_ground else Mode.FULL).value
         self.outcome.mode_reason = "newest first, to known ground" if to_known_ground else "newest first, to the end"
-        for page in self._client.pages(self.resource):
+        for page in self._client.pages(self.resource, known=self._known_holes()):
             if to_known_ground and not self._comes_newest_first(page):
                 to_known_ground = False
                 self.outcome.mode = Mode.FULL.value
@@ -384,7 +389,9 @@ class ResourceReading:
         """The rows of a range. Notes after each batch how far it has come and what is missing there."""
         start, is_in_key_order, rows = part.start, True, 0
         last = None if at_most is None else start.skip + at_most
-        pages = prefetched(_up_to(self._client.pages(self.resource, start), part.high, last), _PAGES_AHEAD)
+        pages = prefetched(
+            _up_to(self._client.pages(self.resource, start, self._known_holes()), part.high, last), _PAGES_AHEAD
+        )
         for batch in _batches(pages):
             self._note_gaps(start.key, batch)
             yield self._read(batch)
@@ -406,6 +413,19 @@ class ResourceReading:
             self._note(start if is_in_key_order else BEGINNING, None, at)
         elif start.key != part.high and (at_most is None or rows < at_most):
             self._note(start, Position(part.high, start.skip), at)
+
+    def _known_holes(self) -> list[KnownHole]:
+        """The places in quarantine, with about how many rows come before each, where that follows from the keys."""
+        holes: list[KnownHole] = []
+        for name in self._quarantined:
+            with suppress(ValueError):
+                holes.append(known_hole(name))
+        if self.resource.newest_first or not self.progress.is_in_key_order:
+            return holes
+        holes.sort(key=lambda hole: (hole.key is not None, hole.key or 0, hole.number))
+        keys = {hole.key for hole in holes}
+        before = {key: 0 if key is None else self.rows.live_in(None, key) for key in keys}
+        return [replace(hole, skip=before[hole.key] + number) for number, hole in enumerate(holes)]
 
     # The account.
 

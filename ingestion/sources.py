@@ -78,6 +78,11 @@ class OpenReading:
         """Whether it broke off because the API wants one to wait for longer than was allowed for."""
         return isinstance(self._reading.stopped_by, Throttled)
 
+    @property
+    def foreign_organization(self) -> str | None:
+        """The organization that the credential opens, where the warehouse holds another one."""
+        return self._reading.foreign_organization
+
     def packages(self) -> Iterator[DltSource]:
         """What is to be run in the pipeline, one after the other: each is committed before the next is read."""
         while self._reading.begin_package():
@@ -146,6 +151,7 @@ def open_reading(
     run_id: str,
     full: bool = False,
     accept_deletions: Collection[str] = (),
+    accept_organization: Collection[str] = (),
     patience: Patience = PATIENCE,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[OpenReading]:
@@ -172,10 +178,12 @@ def open_reading(
         stale_after_hours=organization.stale_after_hours,
         full=full,
         accept_deletions=accept_deletions,
+        accept_organization=source in accept_organization,
         progress=progress,
     )
     try:
         reading.check_pii_mode()
+        reading.check_organization(product.credential_of(organization))
         yield OpenReading(pipeline, product, reading)
     finally:
         reading.close()

@@ -60,8 +60,12 @@ class Workbench:
 
     def name_of(self, table: str) -> str:
         """A table of the warehouse as SQL names it."""
+        return f"{self.schema()}.{table}"
+
+    def schema(self) -> str:
+        """The schema of the warehouse that is looked into, as SQL names it."""
         self._open()
-        return f"warehouse.{self._dataset}.{table}"
+        return f"warehouse.{self._dataset}"
 
     def give_back(self) -> None:
         """Lets go of the warehouse."""

@@ -6,10 +6,11 @@ import os
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from ingestion.settings import (
     is_loopback,
     variable,
 )
+from ingestion.tenants import Foreign, Held
 from orchestration import publishing, turn
 from orchestration.alerts.channels import AlertNotSent, channels
 from orchestration.home import VARIABLE, home
@@ -255,18 +257,18 @@ def _raise(api: _Api, organization: Organization, settings: Settings, patience: 
     from ingestion.virtuous_raise.resources import RESOURCES
 
     client = RaiseClient(organization, patience)
+    token = organization.raise_token_name
     try:
         lists = [resource for resource in RESOURCES if resource.entries_of is None]
-        yield from _glances(api, client, lists, ROWS, organization.raise_token_name)
+        yield from _glances(api, client, lists, ROWS, token)
+        foreign = _foreign(settings, "raw_raise", organization, client.foreign) if api.first_rows else None
     finally:
         client.close()
     tenant = api.first_rows.get("recurring_gifts", {}).get("organizationId")
-    if tenant is not None:
-        held = _held(settings, organization, "raw_raise.recurring_gifts", "organization_id")
-        if held and (str(tenant),) not in held:
-            yield _other_tenant(api, organization, organization.raise_token_name, str(tenant), held[0][0])
-        else:
-            yield Finding(Verdict.OK, api.about, f"{organization.raise_token_name} belongs to organization {tenant}")
+    if foreign:
+        yield _other_tenant(api, organization, token, foreign)
+    elif tenant is not None:
+        yield Finding(Verdict.OK, api.about, f"{token} belongs to organization {tenant}")
     elif api.first_rows:
         yield Finding(Verdict.OK, api.about, "Raise does not tell which organization the token belongs to")
     if not api.refused:
@@ -323,15 +325,13 @@ def _glances(api: _Api, client: Any, resources: Sequence[Any], rows: str, creden
 
 
 def _tenant(api: _Api, organization: Organization, settings: Settings, tenant: dict[str, Any]) -> Iterator[Finding]:
-    key = organization.crm_plus_key_name
-    id_, name = tenant.get("organizationUserId"), tenant.get("organizationName")
-    told = f"{name} ({id_}, {tenant.get('organizationTimeZone')})"
-    held = _held(settings, organization, "raw_crm_plus.organization", "organization_user_id", "organization_name")
-    # One of the two may change: an organization is renamed, a key is made for another user.
-    if id_ is None and name is None:
+    from ingestion.virtuous_crm_plus.client import foreign_tenant, tenant_named
+
+    key, told, name = organization.crm_plus_key_name, tenant_named(tenant), tenant.get("organizationName")
+    if told is None:
         yield Finding(Verdict.OK, api.about, "CRM+ does not tell which organization the key belongs to")
-    elif held and not any(str(id_) == held_id or name == held_name for held_id, held_name in held):
-        yield _other_tenant(api, organization, key, told, f"{held[0][1]} ({held[0][0]})")
+    elif foreign := _foreign(settings, "raw_crm_plus", organization, partial(foreign_tenant, tenant)):
+        yield _other_tenant(api, organization, key, foreign)
     else:
         yield Finding(Verdict.OK, api.about, f"{key} belongs to {told}")
     if tenant.get("isEnabled") is False:
@@ -344,31 +344,26 @@ def _tenant(api: _Api, organization: Organization, settings: Settings, tenant: d
         )
 
 
-def _other_tenant(api: _Api, organization: Organization, credential: str, live: str, held: str) -> Finding:
+def _other_tenant(api: _Api, organization: Organization, credential: str, foreign: Foreign) -> Finding:
     return Finding(
         Verdict.WRONG,
         api.about,
-        f"{credential} belongs to {live}, and the warehouse holds {held} under the slug {organization.slug}:"
-        " correct the credential, or take another slug.",
+        f"{credential} belongs to {foreign.live}, and the warehouse holds {foreign.held} under the slug"
+        f" {organization.slug}: correct the credential, or take another slug.",
     )
 
 
-def _held(settings: Settings, organization: Organization, table: str, *columns: str) -> list[tuple[str, ...]]:
-    """Which tenants the warehouse holds under an organization's slug; none where it cannot be read now."""
-    if not settings.warehouse_path.is_file():
-        return []
-    texts = ", ".join(f"{column}::VARCHAR" for column in columns)
+def _foreign(
+    settings: Settings, dataset: str, organization: Organization, judge: Callable[[Held], Foreign | None]
+) -> Foreign | None:
+    """The organization of a credential, if the warehouse holds another one; None where it cannot be read now."""
+    path = settings.warehouse_path
+    if not path.is_file():
+        return None
     try:
-        with machine.connect(settings.warehouse_path, read_only=True) as connection:
-            return connection.execute(
-                f"""
-                SELECT DISTINCT {texts} FROM {table}
-                WHERE organization = $1 AND _deleted_at IS NULL AND coalesce({texts}) IS NOT NULL
-                """,
-                [organization.slug],
-            ).fetchall()
-    except duckdb.Error:
-        return []
+        return judge(Held(partial(machine.connect, path, read_only=True), dataset, organization.slug))
+    except (duckdb.Error, SourceError):
+        return None
 
 
 def _filters(api: _Api, client: Any, resources: Sequence[Any]) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ def execute(
     organizations: Sequence[str] = (),
     full: bool = False,
     accept_deletions: Sequence[str] = (),
+    accept_organization: Sequence[str] = (),
     only: Part | None = None,
 ) -> Finished:
     """Runs the job, or one part of it, in its turn. The run shows in the UI like any other."""
@@ -39,7 +40,13 @@ def execute(
         result = defs.resolve_job_def(reconcile.name).execute_in_process(
             instance=instance,
             run_id=run_id,
-            run_config=_run_config(organizations, full, accept_deletions, only),
+            run_config=_run_config(
+                only,
+                organizations=list(organizations),
+                full=full,
+                accept_deletions=list(accept_deletions),
+                accept_organization=list(accept_organization),
+            ),
             asset_selection=_assets(only),
             tags=LOCATION_TAGS,
             raise_on_error=False,
@@ -47,12 +54,9 @@ def execute(
     return Finished(result.run_id, result.success, failures(result.all_events), notes(result.all_events))
 
 
-def _run_config(
-    organizations: Sequence[str], full: bool, accept_deletions: Sequence[str], only: Part | None
-) -> dict[str, object]:
+def _run_config(only: Part | None, **options: object) -> dict[str, object]:
     if only is Part.TRANSFORM:
         return dict(QUIET)
-    options = {"organizations": list(organizations), "full": full, "accept_deletions": list(accept_deletions)}
     return {**QUIET, "resources": {"options": {"config": options}}}
 
 

@@ -26,6 +26,8 @@ class RunOptions(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Read everything again, whatever the read plan says."""
     accept_deletions: list[str] = Field(default=[])
     """Read these resources (`raise.webhooks`) again and take what is gone as deleted, however much it is."""
+    accept_organization: list[str] = Field(default=[])
+    """Read these sources (`raise`) also where the credential opens another organization than the warehouse holds."""
     payloads: bool = True
     """Ask for the payloads of webhook deliveries too, each of which costs a request."""
 

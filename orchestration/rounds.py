@@ -22,6 +22,8 @@ class Read:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     error: str | None = None
     """What kept it from being read at all, or to its end."""
+    foreign: str | None = None
+    """The organization that the credential opens, where the warehouse holds another one."""
 
     def error_of(self, resource: str) -> str | None:
         """What went wrong with the reading of a resource."""
@@ -45,6 +47,7 @@ class Round:
     run_id: str
     full: bool = False
     accept_deletions: Collection[str] = ()
+    accept_organization: Collection[str] = ()
 
     def read(self, scope: Scope) -> dict[str, Read]:
         """Reads every organization, and tells by its slug what came of it. Raises where none could be read.
@@ -71,7 +74,7 @@ class Round:
                     failures.append(error)
                     reads[organization.slug] = Read(error=self._told(organization, error))
                 else:
-                    reads[organization.slug] = Read(reading.outcomes)
+                    reads[organization.slug] = Read(reading.outcomes, foreign=reading.foreign_organization)
                     if reading.is_throttled:
                         put_off.append(organization)
             waiting = put_off
@@ -87,6 +90,7 @@ class Round:
             run_id=self.run_id,
             full=self.full,
             accept_deletions=self.accept_deletions,
+            accept_organization=self.accept_organization,
             patience=patience,
             progress=listener().reading,
         ) as reading:

@@ -60,7 +60,11 @@ READ_LATELY = Rule(
 )
 HAS_NEWS = Rule("has_news", "The newest record or change is not older than QUIET_AFTER_DAYS.", WARN)
 
-READING_RULES = (READ_COMPLETELY, READ_AGAIN_IN_TIME, READ_LATELY, HAS_NEWS)
+SAME_ORGANIZATION = Rule(
+    "same_organization", "The credential opens the organization whose rows the warehouse holds.", ERROR
+)
+
+READING_RULES = (READ_COMPLETELY, READ_AGAIN_IN_TIME, READ_LATELY, HAS_NEWS, SAME_ORGANIZATION)
 
 # Of the marts, before they are published.
 

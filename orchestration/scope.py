@@ -15,6 +15,13 @@ class Part(StrEnum):
     TRANSFORM = "transform"
 
 
+class Source(StrEnum):
+    """A product, as the command line names it."""
+
+    RAISE = "raise"
+    CRM_PLUS = "crm_plus"
+
+
 class UnknownOrganization(SettingsError):
     """The command line names an organization that the settings do not."""
 

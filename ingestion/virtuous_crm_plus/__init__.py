@@ -20,6 +20,11 @@ def client_for(organization: Organization, patience: Patience) -> CrmPlusClient 
     return CrmPlusClient(organization, patience) if organization.crm_plus_api_key else None
 
 
+def credential_of(organization: Organization) -> str:
+    """The variable that holds the credential."""
+    return organization.crm_plus_key_name
+
+
 def time_zone_of(organization: Organization) -> str:
     """What instants without an offset mean: CRM+ names its stamps `...Utc` and leaves the offset out."""
     return "UTC"
@@ -30,4 +35,4 @@ def source(reading: Reading | None = None) -> DltSource:
     return dlt_source(DATASET, RESOURCES, reading)
 
 
-__all__ = ["DATASET", "NAME", "RESOURCES", "ROWS", "client_for", "source", "time_zone_of"]
+__all__ = ["DATASET", "NAME", "RESOURCES", "ROWS", "client_for", "credential_of", "source", "time_zone_of"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,14 +17,16 @@ from ingestion.errors import RequestRejected, SourceError
 from ingestion.http import PATIENCE, Patience, ReadClient
 from ingestion.ladder import Ladder
 from ingestion.log_entries import Waiting
-from ingestion.pages import BEGINNING, Page, Position, is_ascending, keyset_pages, offset_pages
+from ingestion.pages import BEGINNING, KnownHole, Page, Position, is_ascending, keyset_pages, offset_pages
 from ingestion.settings import Organization
+from ingestion.tenants import Foreign, Held, objects
 from ingestion.virtuous_crm_plus.resources import ORGANIZATION, CrmPlusResource
 
 ROWS = "list"
 _MOST_PER_PAGE = 1000
 # Spellings differ between organizations; compared without case and spaces.
 _GREATER_THAN = ("GreaterThan", "Is Greater Than")
+_LESS_THAN = ("LessThan", "Is Less Than")
 _MODIFIED = ("Last Modified DateTime UTC", "Last Modified Date")
 _SINCE = (
     "OnOrAfter",
@@ -64,23 +67,28 @@ class CrmPlusClient:
             patience=patience,
         )
         self._offered: dict[str, dict[str, list[str]] | None] = {}
-        self._guessed: dict[tuple[str, str], bool] = {}
+        self._guessed: dict[tuple[str, str, str], bool] = {}
         self._unsorted: set[str] = set()
         self._totals: dict[str, int] = {}
+        self._is_archive_state_told = True
 
     def close(self) -> None:
         self.http.close()
 
-    def pages(self, resource: CrmPlusResource, start: Position = BEGINNING) -> Iterator[Page]:
+    def pages(
+        self, resource: CrmPlusResource, start: Position = BEGINNING, known: Iterable[KnownHole] = ()
+    ) -> Iterator[Page]:
         """The pages behind `start`: above the last id where the API can be asked so, else by `skip` over the ids."""
         if resource is ORGANIZATION:
             return iter((self._single(resource),))
         if resource.id_parameters and (cursor := self._condition(resource, resource.id_parameters, _GREATER_THAN)):
-            return self._by_keyset(resource, cursor, [], start)
-        ladder = self._ladder(resource, _MOST_PER_PAGE)
+            return self._by_keyset(resource, cursor, [], start, known)
+        ladder = self._ladder(resource, _MOST_PER_PAGE, known, start)
         return offset_pages(
             lambda skip, least: ladder.fetch(
-                lambda take: self._query(resource, resource.path, skip, take, [], archived=True), least
+                lambda take, once: self._query(resource, resource.path, skip, take, [], archived=True, once=once),
+                least,
+                at=skip,
             ),
             start,
             ahead=0,
@@ -95,9 +103,9 @@ class CrmPlusClient:
         if not modified or not cursor:
             return None
         # The day alone: whether a time of day is honoured, and in which zone, is not documented.
-        return self._by_keyset(resource, cursor, [modified | {"value": f"{since:%Y-%m-%d}"}], BEGINNING)
+        return self._by_keyset(resource, cursor, [modified | {"value": f"{since:%Y-%m-%d}"}])
 
-    def singles(self, resource: CrmPlusResource, keys: Iterable[int]) -> Iterator[Page]:
+    def singles(self, resource: CrmPlusResource, keys: Iterable[int], known: Collection[int] = ()) -> Iterator[Page]:
         """Rows that are asked for by their ids, each as a page of its own. A row that is not there is left out."""
         cursor = self._condition(resource, resource.id_parameters, _GREATER_THAN)
         ladder = self._ladder(resource, 1)
@@ -105,7 +113,7 @@ class CrmPlusClient:
             return
         for key in keys:
             above = cursor | {"value": str(key - 1)}
-            page = ladder.fetch(lambda _, above=above: self._page(resource, 0, 1, [above]))  # type: ignore[misc]
+            page = ladder.fetch(partial(self._page, resource, 0, [above]), is_known=key in known)
             if page.hole:
                 yield replace(page, hole=replace(page.hole, place=str(key)))
             elif page.ids == (key,):
@@ -125,6 +133,17 @@ class CrmPlusClient:
             return self._single(resource)
         return self._query(resource, resource.path, 0, 1, [], archived=True)
 
+    def foreign(self, held: Held) -> Foreign | None:
+        """The organization of the key, if the warehouse holds another one; None also where CRM+ does not say."""
+        try:
+            page = self._single(ORGANIZATION)
+        except SourceError as error:
+            if not error.withholds:
+                raise
+            return None
+        rows = objects(page.body, ROWS)
+        return foreign_tenant(rows[0], held) if rows else None
+
     def filters_not_offered(self, resource: CrmPlusResource) -> tuple[str, ...] | None:
         """The filters that a reading would use and this organization's query options do not offer; None where the
         options cannot be read."""
@@ -140,18 +159,32 @@ class CrmPlusClient:
         )
 
     def _by_keyset(
-        self, resource: CrmPlusResource, cursor: Condition, conditions: list[Condition], start: Position
+        self,
+        resource: CrmPlusResource,
+        cursor: Condition,
+        conditions: list[Condition],
+        start: Position = BEGINNING,
+        known: Iterable[KnownHole] = (),
     ) -> Iterator[Page]:
-        ladder = self._ladder(resource, _MOST_PER_PAGE)
+        ladder = self._ladder(resource, _MOST_PER_PAGE, known, start)
 
         def above(after: int | None, skip: int, least: int) -> Page:
             asked = conditions if after is None else [*conditions, cursor | {"value": str(after)}]
-            return ladder.fetch(lambda take: self._page(resource, skip, take, asked), least)
+            return ladder.fetch(partial(self._page, resource, skip, asked), least)
 
         return keyset_pages(above, start)
 
-    def _ladder(self, resource: CrmPlusResource, largest: int) -> Ladder:
-        return Ladder(largest, lambda offset: self._query(resource, resource.path, offset, 1, [], archived=True))
+    def _ladder(
+        self,
+        resource: CrmPlusResource,
+        largest: int,
+        known: Iterable[KnownHole] = (),
+        start: Position = BEGINNING,
+    ) -> Ladder:
+        def single(offset: int) -> Page:
+            return self._query(resource, resource.path, offset, 1, [], archived=True, once=True)
+
+        return Ladder(largest, single, known, start)
 
     def _single(self, resource: CrmPlusResource) -> Page:
         """A resource that is one object, as the only row of an envelope."""
@@ -159,14 +192,22 @@ class CrmPlusClient:
             lambda row: page_of("CRM+", resource, ROWS, f'{{"{ROWS}":[{row}],"total":1}}'), resource.path
         )
 
-    def _page(self, resource: CrmPlusResource, skip: int, take: int, conditions: list[Condition]) -> Page:
-        page = self._query(resource, resource.path, skip, take, conditions, archived=True)
+    def _page(self, resource: CrmPlusResource, skip: int, conditions: list[Condition], take: int, once: bool) -> Page:
+        page = self._query(resource, resource.path, skip, take, conditions, archived=True, once=once)
         if resource.archived_by_set_difference and page.ids and not _tells_archive_state(page):
             return self._with_archive_state(resource, resource.archived_by_set_difference, page, conditions)
         return page
 
     def _query(
-        self, resource: CrmPlusResource, path: str, skip: int, take: int, conditions: list[Condition], *, archived: bool
+        self,
+        resource: CrmPlusResource,
+        path: str,
+        skip: int,
+        take: int,
+        conditions: list[Condition],
+        *,
+        archived: bool,
+        once: bool = False,
     ) -> Page:
         body: dict[str, object] = {
             "groups": [{"conditions": conditions}] if conditions else [],
@@ -184,6 +225,7 @@ class CrmPlusClient:
                 path,
                 {"skip": skip, "take": take},
                 body,
+                once=once,
             )
 
         page = self._sorted_if_possible(asked, path, body)
@@ -213,14 +255,21 @@ class CrmPlusClient:
     def _with_archive_state(
         self, resource: CrmPlusResource, path: str, page: Page, conditions: list[Condition]
     ) -> Page:
-        """The page with `isArchived` on each row: where a row does not say, told by what the same question leaves out
-        when asked without archived records.
+        """The page with `isArchived` on each row: where a row does not say, told by what the same ids leave out when
+        asked for without archived records. Where that cannot be asked, or proves nothing, it stays unknown.
 
-        Asked right after the page, so that a record that was made in between cannot look archived. Above an id, the
-        answer without archived rows reaches further than the page; one that does not, as among rows in another order,
-        proves nothing about who is not in it.
+        Asked right after the page, so that a record that was made in between cannot look archived.
         """
-        live = self._query(resource, path, 0, _MOST_PER_PAGE, conditions, archived=False)
+        once = not self._is_archive_state_told
+        try:
+            live = self._live_among(resource, path, page, conditions, once)
+        except SourceError as error:
+            if error.stops_source:
+                raise
+            # The next pages do not wait for what is most likely not given to them either.
+            self._is_archive_state_told = False
+            return page
+        self._is_archive_state_told = True
         if not _reaches(live, page):
             return page
         ids, answer = set(live.ids), orjson.loads(page.body)
@@ -228,6 +277,28 @@ class CrmPlusClient:
             if row.get("isArchived") is None:
                 row["isArchived"] = key not in ids
         return Page(orjson.dumps(answer).decode(), page.ids, page.total)
+
+    def _live_among(
+        self, resource: CrmPlusResource, path: str, page: Page, conditions: list[Condition], once: bool
+    ) -> Page:
+        """The live rows within a page's range of ids; from its lowest id on, where there is no asking up to an id.
+
+        As many as the page has reach to its end or beyond, where they come in order: some of them may be archived.
+        """
+        keys = [key for key in page.ids if key is not None]
+        above = self._condition(resource, resource.id_parameters, _GREATER_THAN)
+        below = self._condition(resource, resource.id_parameters, _LESS_THAN)
+        if not keys or above is None:
+            return self._query(resource, path, 0, page.count, conditions, archived=False, once=once)
+        others = [condition for condition in conditions if condition["parameter"] != above["parameter"]]
+        on = [*others, above | {"value": str(min(keys) - 1)}]
+        if below:
+            up_to = [*on, below | {"value": str(max(keys) + 1)}]
+            live = self._query(resource, path, 0, page.count, up_to, archived=False, once=once)
+            # None at all may be a misunderstanding of the bounds, which makes the whole page look archived.
+            if live.ids or self._query(resource, path, 0, page.count, up_to, archived=True, once=once).ids:
+                return live
+        return self._query(resource, path, 0, page.count, on, archived=False, once=once)
 
     def _condition(
         self, resource: CrmPlusResource, parameters: tuple[str, ...], operators: tuple[str, ...]
@@ -245,9 +316,10 @@ class CrmPlusClient:
 
     def _is_accepted(self, resource: CrmPlusResource, condition: Condition) -> bool:
         """Whether the API takes a condition of which it does not say so. Asked once, for what no row fulfils."""
-        guess = (resource.name, condition["parameter"])
+        guess = (resource.name, condition["parameter"], condition["operator"])
         if guess not in self._guessed:
-            value = "2999-12-31" if condition["parameter"] in _MODIFIED else str(2**31 - 1)
+            beyond = "0" if condition["operator"] in _LESS_THAN else str(2**31 - 1)
+            value = "2999-12-31" if condition["parameter"] in _MODIFIED else beyond
             try:
                 self._query(resource, resource.path, 0, 1, [condition | {"value": value}], archived=True)
                 self._guessed[guess] = True
@@ -271,6 +343,30 @@ class CrmPlusClient:
                 offered = None
             self._offered[resource.name] = offered
         return self._offered[resource.name]
+
+
+def tenant_named(row: Mapping[str, Any]) -> str | None:
+    """The organization that `Organization/Current` shows, in words; None where it shows none."""
+    id_, name = row.get("organizationUserId"), row.get("organizationName")
+    return None if id_ is None and name is None else f"{name} ({id_}, {row.get('organizationTimeZone')})"
+
+
+def foreign_tenant(row: Mapping[str, Any], held: Held) -> Foreign | None:
+    """The organization that `Organization/Current` shows, if both its id and its name are others than those held.
+
+    One of the two may change: an organization is renamed, a key is made for another user.
+    """
+    live = tenant_named(row)
+    ours = held.values(ORGANIZATION.name, "organization_user_id", "organization_name")
+    id_, name = str(row.get("organizationUserId")), _folded(row.get("organizationName"))
+    if live is None or not ours or any(id_ == our_id or name == _folded(our_name) for our_id, our_name in ours):
+        return None
+    our_id, our_name = ours[0]
+    return Foreign(live, f"{our_name} ({our_id})")
+
+
+def _folded(name: object) -> str:
+    return " ".join(str(name).split()).casefold()
 
 
 class _ArchiveState(msgspec.Struct):

@@ -152,6 +152,7 @@ ORGANIZATION = CrmPlusResource(
         boolean="isAdministrator isEnabled",
     ),
     key="organizationUserId",
+    may_be_replaced=True,
 )
 
 RESOURCES = (ORGANIZATION, CAMPAIGNS, PROJECTS, CONTACTS, RECURRING_GIFTS, GIFTS)

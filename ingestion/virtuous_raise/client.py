@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from typing import Literal
 
 from ingestion.envelope import page_of
-from ingestion.errors import RequestRejected, ResourceAbsent
+from ingestion.errors import RequestRejected, ResourceAbsent, SourceError
 from ingestion.http import PATIENCE, Patience, ReadClient
 from ingestion.ladder import Ladder
 from ingestion.log_entries import Waiting, answered
-from ingestion.pages import BEGINNING, Page, Position, newest_first_pages, offset_pages
+from ingestion.pages import BEGINNING, KnownHole, Page, Position, newest_first_pages, offset_pages
 from ingestion.settings import Organization
-from ingestion.virtuous_raise.resources import WEBHOOK_LOGS, RaiseResource
+from ingestion.tenants import Foreign, Held, objects
+from ingestion.virtuous_raise.resources import DONORS, RECURRING_GIFTS, WEBHOOK_LOGS, RaiseResource
 
 ROWS = "items"
 _MOST_PER_PAGE = 1000
 _LEAST_MOST_PER_PAGE = 50
+# To tell whose token it is: rows to look at, rows without which nothing is said, and rows to ask for by their ids.
+_ROWS_THAT_TELL, _FEWEST_THAT_TELL, _ASKED_BY_ID = 50, 10, 5
 
 # Everything else is refused before it is sent: `POST /api/Raise/give` charges a card.
 READS = (
@@ -58,19 +63,22 @@ class RaiseClient:
     def close(self) -> None:
         self.http.close()
 
-    def pages(self, resource: RaiseResource, start: Position = BEGINNING) -> Iterator[Page]:
+    def pages(
+        self, resource: RaiseResource, start: Position = BEGINNING, known: Iterable[KnownHole] = ()
+    ) -> Iterator[Page]:
         """The pages behind `start`; of a log, from its newest entry on."""
-        ladder = self._ladder(resource, _MOST_PER_PAGE)
+        ladder = self._ladder(resource, _MOST_PER_PAGE, known, start)
 
         def fetch(skip: int, least: int) -> Page:
-            return ladder.fetch(lambda take: self._page(resource, skip, take), least)
+            return ladder.fetch(lambda take, once: self._page(resource, skip, take, once=once), least, at=skip)
 
         if resource.newest_first:
             return newest_first_pages(fetch)
         return offset_pages(
             fetch,
             start,
-            hasty=lambda skip, _: self._page(resource, skip, ladder.take),
+            # What fails is asked for again when its turn comes.
+            hasty=lambda skip, _: self._page(resource, skip, ladder.take, once=True),
             # Small pages in advance are of no use where the next one may be a large one again.
             may_hurry=lambda: ladder.is_at_top,
         )
@@ -78,11 +86,11 @@ class RaiseClient:
     def changes(self, resource: RaiseResource, since: datetime) -> None:
         """Raise cannot be asked for what was modified."""
 
-    def singles(self, resource: RaiseResource, keys: Iterable[int]) -> Iterator[Page]:
+    def singles(self, resource: RaiseResource, keys: Iterable[int], known: Collection[int] = ()) -> Iterator[Page]:
         """Rows that are fetched by their ids, each as a page of its own. A row that is not there is left out."""
         ladder = self._ladder(resource, 1)
         for key in keys if resource.single_path else ():
-            page = ladder.fetch(lambda _, key=key: self._single(resource, key))  # type: ignore[misc]
+            page = ladder.fetch(partial(self._single, resource, key), is_known=key in known)
             if page.hole:
                 yield replace(page, hole=replace(page.hole, place=str(key)))
             elif page.ids == (key,):
@@ -103,38 +111,100 @@ class RaiseClient:
         """The first row, and how many there are: the cheapest read."""
         return self._page(resource, 0, 1)
 
-    def _ladder(self, resource: RaiseResource, largest: int) -> Ladder:
-        most = self._manners[resource.name].most if resource.name in self._manners else largest
-        return Ladder(min(largest, most), lambda offset: self._page(resource, offset, 1))
+    def foreign(self, held: Held) -> Foreign | None:
+        """The organization of the token, if the warehouse holds another one; None also where nothing tells.
 
-    def _single(self, resource: RaiseResource, key: int) -> Page:
+        Raise has no read that says whose token it is. A recurring gift names its organization; else the ids of donors
+        tell, if all of them are others.
+        """
+        for judge in (self._by_schedules, self._by_donors):
+            try:
+                verdict = judge(held)
+            except SourceError as error:
+                if not error.withholds:
+                    raise
+            else:
+                if verdict is not None:
+                    return verdict or None
+        return None
+
+    def _by_schedules(self, held: Held) -> Foreign | Literal[False] | None:
+        """What the organization ids of recurring gifts tell. False: it is ours."""
+        rows = objects(self._page(RECURRING_GIFTS, 0, _ROWS_THAT_TELL).body, ROWS)
+        live = sorted({str(row["organizationId"]) for row in rows if row.get("organizationId") is not None})
+        ours = [str(id_) for (id_,) in held.values(RECURRING_GIFTS.name, "organization_id")]
+        if not live or not ours:
+            return None
+        owners = held.owners(RECURRING_GIFTS.name, "organization_id", live)
+        if set(live) & set(ours):
+            return False
+        return Foreign(f"organization {live[0]}{_as_held(owners)}", f"organization {ours[0]}")
+
+    def _by_donors(self, held: Held) -> Foreign | Literal[False] | None:
+        """What the ids of donors tell: the first ones are all unknown, and of ours none can be had while theirs can."""
+        ids = [key for key in self._page(DONORS, 0, _ROWS_THAT_TELL).ids if key is not None]
+        count = held.count(DONORS.name)
+        if min(len(ids), count) < _FEWEST_THAT_TELL:
+            return None
+        owners = held.owners(DONORS.name, "id", ids)
+        if held.organization in owners:
+            return False
+        ours = held.some_ids(DONORS.name, _ASKED_BY_ID)
+        if any(self._single(DONORS, key, 1, once=False).ids for key in ours):
+            return False
+        if not self._single(DONORS, ids[0], 1, once=False).ids:
+            return None
+        return Foreign(
+            f"an organization with the donors {ids[0]} to {ids[-1]}{_as_held(owners)}",
+            f"{count} other donors ({', '.join(map(str, sorted(ours)))}, …)",
+        )
+
+    def _ladder(
+        self,
+        resource: RaiseResource,
+        largest: int,
+        known: Iterable[KnownHole] = (),
+        start: Position = BEGINNING,
+    ) -> Ladder:
+        most = self._manners[resource.name].most if resource.name in self._manners else largest
+        return Ladder(min(largest, most), lambda offset: self._page(resource, offset, 1, once=True), known, start)
+
+    def _single(self, resource: RaiseResource, key: int, _: int, once: bool) -> Page:
         assert resource.single_path
         try:
             return self.http.get_as(
-                lambda row: page_of("Raise", resource, ROWS, f'{{"{ROWS}":[{row}]}}'), resource.single_path.format(key)
+                lambda row: page_of("Raise", resource, ROWS, f'{{"{ROWS}":[{row}]}}'),
+                resource.single_path.format(key),
+                once=once,
             )
         except ResourceAbsent:
             return Page("", (), None)
 
-    def _page(self, resource: RaiseResource, skip: int, take: int) -> Page:
+    def _page(self, resource: RaiseResource, skip: int, take: int, *, once: bool = False) -> Page:
         wanted, *others = _manners(resource, take, self._manners.get(resource.name))
         try:
-            page = self._list(resource, skip, take, wanted)
+            page = self._list(resource, skip, take, wanted, once)
         except RequestRejected as refused:
             # What was accepted before is not refused for its manner.
             if not refused.is_about_parameters or take <= self._largest.get(resource.name, 0):
                 raise
-            page = self._accepted(resource, skip, take, others, refused)
+            page = self._accepted(resource, skip, take, others, refused, once)
         self._largest[resource.name] = max(take, self._largest.get(resource.name, 0))
         return page
 
     def _accepted(
-        self, resource: RaiseResource, skip: int, take: int, manners: Iterable[_Manner], refused: RequestRejected
+        self,
+        resource: RaiseResource,
+        skip: int,
+        take: int,
+        manners: Iterable[_Manner],
+        refused: RequestRejected,
+        once: bool,
     ) -> Page:
         """The page, asked for in the first manner that is accepted, which is then the one for this resource."""
         for manner in manners:
             try:
-                page = self._list(resource, skip, take, manner)
+                page = self._list(resource, skip, take, manner, once)
             except RequestRejected as error:
                 if not error.is_about_parameters:
                     raise
@@ -143,7 +213,7 @@ class RaiseClient:
                 return page
         raise refused
 
-    def _list(self, resource: RaiseResource, skip: int, take: int, manner: _Manner) -> Page:
+    def _list(self, resource: RaiseResource, skip: int, take: int, manner: _Manner, once: bool) -> Page:
         params: dict[str, str | int] = {"Skip": skip, "Take": min(take, manner.most)}
         if manner.details:
             params["IncludeDetails"] = "true"
@@ -151,11 +221,20 @@ class RaiseClient:
             params |= {"SortBy": manner.sort_by, "Descending": "true" if resource.newest_first else "false"}
         may_be_empty = skip >= self._totals.get(resource.name, 0)
         page = self.http.get_as(
-            lambda body: page_of("Raise", resource, ROWS, body, may_be_empty=may_be_empty), resource.path, params
+            lambda body: page_of("Raise", resource, ROWS, body, may_be_empty=may_be_empty),
+            resource.path,
+            params,
+            once=once,
         )
         if page.total is not None:
             self._totals[resource.name] = page.total
         return page
+
+
+def _as_held(owners: Iterable[str]) -> str:
+    """Under which slug the warehouse holds an organization, where it does."""
+    slug = next(iter(owners), None)
+    return f" (here {slug})" if slug else ""
 
 
 def _manners(resource: RaiseResource, take: int, known: _Manner | None) -> Iterator[_Manner]:

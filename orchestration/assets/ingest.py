@@ -30,6 +30,7 @@ from orchestration.scope import chosen
 
 READ_COMPLETELY = rules.READ_COMPLETELY.name
 READ_AGAIN_IN_TIME = rules.READ_AGAIN_IN_TIME.name
+SAME_ORGANIZATION = rules.SAME_ORGANIZATION.name
 
 _COLUMNS = "dagster/column_schema"
 _PRODUCTS = {"raise": "Virtuous Raise", "crm_plus": "Virtuous CRM+"}
@@ -129,6 +130,9 @@ def ingest_assets(source: str, described: Mapping[tuple[str, str], Described]) -
                 asset=_progress_key(declared.name),
                 description=rules.READ_AGAIN_IN_TIME.says,
             ),
+            dg.AssetCheckSpec(
+                SAME_ORGANIZATION, asset=_connections_key(declared.name), description=rules.SAME_ORGANIZATION.says
+            ),
             *age_check_specs(declared.name),
         ],
         pool=WAREHOUSE_POOL,
@@ -161,6 +165,7 @@ def ingest_assets(source: str, described: Mapping[tuple[str, str], Described]) -
                 run_id=context.run.run_id,
                 full=options.full,
                 accept_deletions=options.accept_deletions,
+                accept_organization=options.accept_organization,
             ).read(scope)
         failed: set[str] = set()
         for key in (spec.key for spec in specs):
@@ -189,6 +194,7 @@ def ingest_assets(source: str, described: Mapping[tuple[str, str], Described]) -
             if _is_read(key):
                 yield _read_completely(key, outcomes, errors, notes)
         yield _read_again_in_time(_progress_key(declared.name), reads, settings)
+        yield _same_organization(_connections_key(declared.name), reads)
         yield from age_checks(declared.name, _by_resource(reads), settings)
         if failed and is_run_of_partitions:
             # Only a failed run turns the partitions that were not read red.
@@ -240,6 +246,10 @@ def _progress_key(dataset: str) -> dg.AssetKey:
     return dg.AssetKey([dataset, "read_progress"])
 
 
+def _connections_key(dataset: str) -> dg.AssetKey:
+    return dg.AssetKey([dataset, "connections"])
+
+
 def _is_read(key: dg.AssetKey) -> bool:
     """Whether a table is read from the API, and not written about it."""
     return key.path[-1] not in operations.TABLES
@@ -289,6 +299,18 @@ def _read_completely(
         severity=rules.READ_COMPLETELY.severity if errors else rules.UNFINISHED,
         description="; ".join(dict.fromkeys((*errors.values(), *notes.values()))) or None,
         metadata={"incomplete": incomplete, "errors": dict(errors), "notes": dict(notes)},
+    )
+
+
+def _same_organization(key: dg.AssetKey, reads: Mapping[str, Read]) -> dg.AssetCheckResult:
+    """The organizations whose credential opens another one than the warehouse holds."""
+    foreign = {slug: read.foreign for slug, read in reads.items() if read.foreign}
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=SAME_ORGANIZATION,
+        passed=not foreign,
+        severity=rules.SAME_ORGANIZATION.severity,
+        description="; ".join(f"{slug}'s credential opens {live}" for slug, live in foreign.items()) or None,
     )
 
 

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import stamina
 import typer
@@ -20,7 +20,7 @@ from orchestration.cli.summary import show
 from orchestration.cli.terminal import chatter_kept_in, say_note, terminal
 from orchestration.cli.watch import watching
 from orchestration.register import open_exceptions
-from orchestration.scope import Part, chosen
+from orchestration.scope import Part, Source, chosen
 
 
 class Threshold(StrEnum):
@@ -65,6 +65,13 @@ def run(
             " repeated.",
         ),
     ] = None,
+    accept_organization: Annotated[
+        list[Source] | None,
+        typer.Option(
+            help="Read this product although its credential opens another organization than the warehouse holds; both"
+            " when repeated."
+        ),
+    ] = None,
     only: Annotated[Part | None, typer.Option(help="Only this part of the run.")] = None,
     fail_on: Annotated[
         Threshold,
@@ -85,6 +92,7 @@ def run(
             organizations=organization or (),
             full=full,
             accept_deletions=accept_deletions or (),
+            accept_organization=accept_organization or (),
             only=only,
             wait=not no_wait,
         )
@@ -103,36 +111,38 @@ def execute_shown(
     organizations: Sequence[str] = (),
     full: bool = False,
     accept_deletions: Sequence[str] = (),
+    accept_organization: Sequence[str] = (),
     only: Part | None = None,
     wait: bool = True,
 ) -> tuple[str, ...]:
     """One run, shown as it goes. Returns what could not be read; raises `RunFailed` when nothing was published."""
     chosen(settings, organizations)
     with stoppable(), turn.taken(settings, wait=wait, on_wait=_say_that_it_waits):
-        return _execute_shown(settings, organizations, full, accept_deletions, only)
+        return _execute_shown(
+            settings,
+            organizations=organizations,
+            full=full,
+            accept_deletions=accept_deletions,
+            accept_organization=accept_organization,
+            only=only,
+        )
 
 
 def _say_that_it_waits() -> None:
     terminal().print("Another run is in progress: this one waits for its end and then goes (Ctrl-C gives up).")
 
 
-def _execute_shown(
-    settings: Settings,
-    organizations: Sequence[str],
-    full: bool,
-    accept_deletions: Sequence[str],
-    only: Part | None,
-) -> tuple[str, ...]:
+def _execute_shown(settings: Settings, **options: Any) -> tuple[str, ...]:
     log = settings.state_path / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.log"
     with chatter_kept_in(log) as console:
         _wait_for_the_dead(settings.warehouse_path)
-        if only is not Part.INGEST:
+        if options["only"] is not Part.INGEST:
             publishing.check(settings.published_path)
         with console.status("Loading") if console.is_terminal else nullcontext():
             # Dagster and dbt take seconds to load: not before there is something to run.
             from orchestration.pipeline import execute
         with watching(console):
-            finished = execute(organizations=organizations, full=full, accept_deletions=accept_deletions, only=only)
+            finished = execute(**options)
     for note in finished.notes:
         say_note(note)
     if not finished.succeeded:

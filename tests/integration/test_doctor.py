@@ -436,7 +436,12 @@ TABLE: list[tuple[str, Planted, int, str]] = [
     ("a tenant by another id", same_name, OK, "CRM_PLUS_API_KEY belongs to River Relief (7, US/Arizona)"),
     ("the same tenant as text", same_raise_tenant, OK, "RAISE_API_TOKEN belongs to organization 8"),
     ("no word of the tenant", apis(tenant={}), OK, "CRM+ does not tell which organization the key belongs to"),
-    ("another Raise tenant", other_raise_tenant, WRONG, "RAISE_API_TOKEN belongs to 5, and the warehouse holds 8"),
+    (
+        "another Raise tenant",
+        other_raise_tenant,
+        WRONG,
+        "belongs to organization 5, and the warehouse holds organization 8",
+    ),
     ("clock behind", apis(ahead=timedelta(hours=3)), WRONG, "clock is 180 minutes behind that of the APIs"),
     ("clock ahead", apis(ahead=timedelta(minutes=-10)), WRONG, "clock is 10 minutes ahead of that of the APIs"),
     # Files

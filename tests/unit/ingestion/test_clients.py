@@ -218,6 +218,9 @@ class CrmPlus(Server):
         self._parameters = parameters
         self._refuses = refuses
 
+    def _below(self, rows: list[dict[str, Any]], bound: int) -> list[dict[str, Any]]:
+        return [row for row in rows if row[self._key] < bound]
+
     def _respond(self, request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("QueryOptions"):
             return httpx.Response(404)
@@ -230,6 +233,8 @@ class CrmPlus(Server):
         for condition in conditions:
             if condition["operator"] == "GreaterThan":
                 rows = [row for row in rows if row[self._key] > int(condition["value"])]
+            if condition["operator"] == "LessThan":
+                rows = self._below(rows, int(condition["value"]))
         if not body.get("includeArchived", True):
             rows = [row for row in rows if row[self._key] % 10]
         skip, take = int(request.url.params["skip"]), int(request.url.params["take"])
@@ -294,3 +299,45 @@ def test_nobody_looks_archived_where_the_answer_does_not_reach(is_sorted: bool) 
     assert len(rows) == 2500
     archived = {key for key, row in rows.items() if row.get("isArchived")}
     assert archived == (set(range(10, 2501, 10)) if is_sorted else set())
+
+
+def contacts_of(client: CrmPlusClient) -> tuple[dict[int, bool | None], int]:
+    """Whether each contact that came is archived, and how many could not be read."""
+    pages = list(client.pages(crm_plus.CONTACTS))
+    rows = [row for page in pages if page.ids for row in json.loads(page.body)["list"]]
+    return {row["id"]: row.get("isArchived") for row in rows}, sum(page.hole is not None for page in pages)
+
+
+@pytest.mark.parametrize("broken", [1, 6, 11, 12])
+def test_a_contact_that_cannot_be_read_takes_no_other_with_it(broken: int) -> None:
+    """The archive state is asked for among the contacts that came: not of one that always fails."""
+    server = CrmPlus(12, broken=[broken])
+    archived = {key: key == 10 for key in range(1, 13) if key != broken}
+    assert contacts_of(server.crm_plus_client()) == (archived, 1)
+    assert len(server.asked) <= 40
+
+
+def test_an_archive_state_that_cannot_be_asked_for_is_unknown() -> None:
+    """The abbreviated query always fails: each contact is read all the same, and it is not waited for on each page."""
+
+    class Silent(CrmPlus):
+        def _respond(self, request: httpx.Request) -> httpx.Response:
+            return httpx.Response(500) if request.url.path == "/api/Contact/Query" else super()._respond(request)
+
+    server = Silent(5000)
+    assert contacts_of(server.crm_plus_client()) == (dict.fromkeys(range(1, 5001)), 0)
+    asked = sum(request.url.path == "/api/Contact/Query" for request in server.asked)
+    assert asked <= 5 + PATIENCE.attempts
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_nobody_looks_archived_where_two_bounds_are_not_understood(refuses: bool) -> None:
+    """Neither where an upper bound is taken for one that nobody fulfils, nor where it is refused."""
+
+    class Confused(CrmPlus):
+        def _below(self, rows: list[dict[str, Any]], bound: int) -> list[dict[str, Any]]:
+            return []
+
+    server = Confused(2500, refuses=lambda body: refuses and "LessThan" in json.dumps(body))
+    archived, holes = contacts_of(server.crm_plus_client())
+    assert ({key for key, is_archived in archived.items() if is_archived}, holes) == (set(range(10, 2501, 10)), 0)

@@ -20,9 +20,10 @@ from ingestion.envelope import page_of
 from ingestion.errors import ClockWrong, SourceBroken, SourceUnreachable
 from ingestion.http import ReadClient, Usage
 from ingestion.ladder import Ladder
-from ingestion.pages import BEGINNING, Hole, Page, Position, keyset_pages, offset_pages
+from ingestion.pages import BEGINNING, Hole, KnownHole, Page, Position, keyset_pages, offset_pages
 from ingestion.reading import Reading
 from ingestion.settings import Settings
+from ingestion.tenants import Foreign, Held
 from tests.plain_warehouse import PlainWarehouse
 
 THINGS = Resource(
@@ -89,35 +90,40 @@ class Api:
             if since is None or datetime.fromisoformat(self.rows[key]["modifiedDate"]) >= since
         ]
 
-    def pages(self, resource: Resource, start: Position = BEGINNING) -> Iterator[Page]:
+    def pages(self, resource: Resource, start: Position = BEGINNING, known: Iterable[KnownHole] = ()) -> Iterator[Page]:
         if self.style == "keyset":
-            return self._keyset(None, start)
-        ladder = Ladder(PER_PAGE)
+            return self._keyset(None, start, known)
+        ladder = Ladder(PER_PAGE, None, known, start)
 
         def behind(skip: int, least: int) -> Page:
-            return ladder.fetch(lambda take: self._answer(self._ordered()[skip : skip + take], len(self.rows)), least)
+            return ladder.fetch(
+                lambda take, _: self._answer(self._ordered()[skip : skip + take], len(self.rows)), least, at=skip
+            )
 
         return offset_pages(behind, start, ahead=0)
 
-    def _keyset(self, since: datetime | None, start: Position) -> Iterator[Page]:
-        ladder = Ladder(PER_PAGE)
+    def _keyset(self, since: datetime | None, start: Position, known: Iterable[KnownHole] = ()) -> Iterator[Page]:
+        ladder = Ladder(PER_PAGE, None, known, start)
 
         def above(after: int | None, skip: int, least: int) -> Page:
             left = [row for row in self._ordered(since) if after is None or row["id"] > after]
             total = len(left) + sum(after is None or key > after for key in self.missed)
-            return ladder.fetch(lambda take: self._answer(left[skip : skip + take], total), least)
+            return ladder.fetch(lambda take, _: self._answer(left[skip : skip + take], total), least)
 
         return keyset_pages(above, start)
 
     def changes(self, resource: Resource, since: datetime) -> Iterator[Page] | None:
         return self._keyset(since, BEGINNING) if self.style == "keyset" else None
 
-    def singles(self, resource: Resource, keys: Iterable[int]) -> Iterator[Page]:
+    def singles(self, resource: Resource, keys: Iterable[int], known: Collection[int] = ()) -> Iterator[Page]:
         return iter(())
 
     def count(self, resource: Resource) -> int:
         self.requests += 1
         return len(self.rows)
+
+    def foreign(self, held: Held) -> Foreign | None:
+        return None
 
     def close(self) -> None: ...
 
@@ -716,13 +722,12 @@ def test_a_record_that_cannot_be_read_is_stepped_over(
             raise SourceBroken("Raise", "/api/Thing/list", "status 500")
         return api._answer(rows[:take], total)
 
-    ladder = Ladder(10)
-
-    def pages(resource: Resource, start: Position = BEGINNING) -> Iterator[Page]:
+    def pages(resource: Resource, start: Position = BEGINNING, known: Iterable[KnownHole] = ()) -> Iterator[Page]:
+        ladder = Ladder(10, None, known, start)
         if style == "offset":
             return offset_pages(
                 lambda skip, least: ladder.fetch(
-                    lambda take: guarded(api._ordered()[skip:], take, len(api.rows)), least
+                    lambda take, _: guarded(api._ordered()[skip:], take, len(api.rows)), least, at=skip
                 ),
                 start,
                 ahead=0,
@@ -730,7 +735,7 @@ def test_a_record_that_cannot_be_read_is_stepped_over(
 
         def above(after: int | None, skip: int, least: int) -> Page:
             left = [row for row in api._ordered() if after is None or row["id"] > after]
-            return ladder.fetch(lambda take: guarded(left[skip:], take, len(left)), least)
+            return ladder.fetch(lambda take, _: guarded(left[skip:], take, len(left)), least)
 
         return keyset_pages(above, start)
 

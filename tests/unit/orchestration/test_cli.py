@@ -132,9 +132,17 @@ def test_what_the_command_is_told_reaches_the_job(tieout, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(pipeline.defs, "resolve_job_def", lambda _: Job())
     accepted = ["--accept-deletions", "raise.webhooks", "--accept-deletions", "crm_plus.gifts"]
+    accepted += ["--accept-organization", "crm_plus"]
     answer = tieout("run", "--only", "ingest", "--full", *accepted, RAISE_API_TOKEN="secret")
     assert answer.returncode == 0, answer.stderr
-    assert asked == [{"organizations": [], "full": True, "accept_deletions": ["raise.webhooks", "crm_plus.gifts"]}]
+    assert asked == [
+        {
+            "organizations": [],
+            "full": True,
+            "accept_deletions": ["raise.webhooks", "crm_plus.gifts"],
+            "accept_organization": ["crm_plus"],
+        }
+    ]
     assert RunOptions(**asked[0])
 
 

@@ -55,6 +55,7 @@ class Reading:
     outcomes: dict[str, Outcome]
     budget_left: int | None = None
     is_throttled: bool = False
+    foreign_organization: str | None = None
 
     def packages(self) -> Iterator[None]:
         yield None
@@ -92,6 +93,7 @@ def materialize(
     throttled: Collection[str] = (),
     opened: list[tuple[str, float]] | None = None,
     told: list[dict[str, Any]] | None = None,
+    foreign: Mapping[str, str] | None = None,
 ) -> dg.ExecuteInProcessResult:
     opened = [] if opened is None else opened
     told = [] if told is None else told
@@ -103,7 +105,9 @@ def materialize(
         found = outcomes[organization.slug]
         if isinstance(found, Exception):
             raise found
-        yield Reading(None, found, is_throttled=organization.slug in throttled and patience.throttle < math.inf)
+        is_throttled = organization.slug in throttled and patience.throttle < math.inf
+        live = (foreign or {}).get(organization.slug)
+        yield Reading(None, found, is_throttled=is_throttled, foreign_organization=live)
 
     monkeypatch.setattr(rounds, "open_reading", open_reading)
     resources = {"loader": Unloaded(), "options": options or RunOptions(), "turn": Turn()}
@@ -211,10 +215,23 @@ def test_one_organization_can_be_asked_for(asset: dg.AssetsDefinition, monkeypat
 
 def test_a_reading_is_told_what_the_run_was_told(asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[dict[str, Any]] = []
-    options = RunOptions(organizations=["south"], full=True, accept_deletions=["raise.gifts"])
+    options = RunOptions(
+        organizations=["south"], full=True, accept_deletions=["raise.gifts"], accept_organization=["raise"]
+    )
     assert materialize(asset, monkeypatch, {"south": {}}, options, told=told).success
     (how,) = told
-    assert (how["full"], how["accept_deletions"]) == (True, ["raise.gifts"])
+    assert (how["full"], how["accept_deletions"], how["accept_organization"]) == (True, ["raise.gifts"], ["raise"])
+
+
+@pytest.mark.parametrize("foreign", [{}, {"north": "organization 6"}])
+def test_a_credential_of_another_organization_fails_a_check(
+    asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch, foreign: dict[str, str]
+) -> None:
+    found = {slug: {"gifts": outcome("gifts")} for slug in ("north", "south")}
+    result = materialize(asset, monkeypatch, found, foreign=foreign)
+    (check,) = [c for c in result.get_asset_check_evaluations() if c.check_name == subject.SAME_ORGANIZATION]
+    assert check.passed is not bool(foreign)
+    assert check.description == ("north's credential opens organization 6" if foreign else None)
 
 
 def test_what_breaks_one_organization_stops_no_other(
