@@ -144,6 +144,13 @@ class RowsNotTyped(SourceError):
         super().__init__(f"Rows of {path} could not be typed ({reason}): the rest is read; report this as a bug.")
 
 
+class ReadingFailed(SourceError):
+    """Reading a resource led to an error that nobody foresaw. Nothing of its text is told, which may quote a row."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"Reading {path} failed unexpectedly ({reason}): the rest is read; report this as a bug.")
+
+
 class RequestRejected(SourceError):
     """4xx other than 401, 403, 404 and 429: the API does not accept what was asked."""
 
@@ -160,15 +167,15 @@ class OrderUnstable(SourceError):
 
 
 class Throttled(SourceError):
-    """429, and whoever asks does not want to wait that long."""
+    """429, and the API takes no requests for longer than a run may wait."""
 
     stops_source = True
-    is_fault = False
 
-    def __init__(self, product: str, seconds: float) -> None:
+    def __init__(self, product: str, until: datetime) -> None:
         super().__init__(
-            f"{product} takes no requests for another {seconds:,.0f} seconds (429): a run waits that long;"
-            " find out which other integration spends its budget if this stays."
+            f"{product} takes no requests until {until:%Y-%m-%d %H:%M} UTC (429): what was read is kept, and a run"
+            " after that goes on there; --wait-at-most lets one wait longer, and if this stays, find out which other"
+            " integration spends its budget."
         )
 
 

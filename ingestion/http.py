@@ -1,12 +1,13 @@
 """The one way to the two APIs: reads only, politely, with the credential going nowhere else.
 
-What is sent must stand on the client's list of documented reads. 429 is waited out as the API says, however long;
-connection errors, timeouts, 408, 5xx and answers that nobody understands are tried again with backoff and jitter; 401,
-403 and 404 are told at once.
+What is sent must stand on the client's list of documented reads. 429 is waited out as the API says, as long as a run
+may wait; connection errors, timeouts, 408, 5xx and answers that nobody understands are tried again with backoff and
+jitter; 401, 403 and 404 are told at once.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import time
@@ -22,6 +23,7 @@ import httpx
 import stamina
 from pydantic import SecretStr
 
+from ingestion import answer
 from ingestion.errors import (
     AnswerNotUnderstood,
     BudgetSpent,
@@ -40,8 +42,10 @@ from ingestion.settings import is_loopback
 # Seconds to wait after a 429 that does not say how long, doubled from the first to the last. No word makes it shorter
 # than the first: an API that says 0 would be asked without end.
 _SHORTEST_WAIT, _LONGEST_WAIT_WITHOUT_WORD = 1.0, 60.0
-# No Unix second of the next thousand years is as large.
-_MILLISECONDS = 1e11
+# No Unix second of the next thousand years is as large: it is told in milli-, micro- or nanoseconds.
+_SECONDS = 1e11
+# The longest window that is documented: a budget is full again after it.
+_WINDOW = 3600.0
 
 T = TypeVar("T")
 
@@ -67,9 +71,13 @@ class Patience:
     longest: float = 30.0
     # Full contacts are slow to make: integrations of CRM+ wait up to ten minutes for a page.
     answer: float = 300.0
-    """Seconds that an answer may keep one waiting."""
-    throttle: float = math.inf
-    """Seconds that a 429 may keep one waiting."""
+    """Seconds that an answer may be silent."""
+    whole: float = 600.0
+    """Seconds that a whole answer may take, its headers included."""
+    outage: float = 3600.0
+    """Seconds that may be lost on answers in vain without a good one in between."""
+    throttle: float = _WINDOW + 60
+    """Seconds that 429 may keep one waiting: the longest window that is documented, and a minute for the clocks."""
     clock: Clock = time
 
 
@@ -149,16 +157,24 @@ class ReadClient:
         # Who hangs up on everything from the start is not asked for each page of each resource.
         self._has_answered = False
         self._failed_in_a_row = 0
+        self._lost_seconds = 0.0
+        self._closed_since: float | None = None
         self._budget: Budget | None = None
         self._skew: timedelta | None = None
         try:
-            self._http = httpx.Client(
-                base_url=base_url,
-                headers={"Authorization": f"Bearer {credential.get_secret_value()}", "Accept": "application/json"},
-                timeout=httpx.Timeout(connect=10, read=patience.answer, write=30, pool=None),
-                follow_redirects=False,
-                # A proxy would be sent what is meant for this machine, the token in plain text.
-                trust_env=not is_loopback(base_url),
+            self._http = answer.bounded(
+                httpx.Client(
+                    base_url=base_url,
+                    headers={
+                        "Authorization": f"Bearer {credential.get_secret_value()}",
+                        "Accept": "application/json",
+                        "Accept-Encoding": "gzip, deflate",
+                    },
+                    timeout=httpx.Timeout(connect=10, read=patience.answer, write=30, pool=None),
+                    follow_redirects=False,
+                    # A proxy would be sent what is meant for this machine, the token in plain text.
+                    trust_env=not is_loopback(base_url),
+                )
             )
         except (ImportError, ValueError, httpx.InvalidURL) as error:
             raise SettingsError(
@@ -236,11 +252,12 @@ class ReadClient:
                         self._count(retries=1)
                     text = self._once(request, path)
                     try:
-                        answer = understand(text)
+                        understood = understand(text)
                     except AnswerNotUnderstood as error:
                         raise _TransientFault(error) from None
                     self._failed_in_a_row = 0
-                    return answer
+                    self._lost_seconds = 0.0
+                    return understood
         except _TransientFault as fault:
             with self._lock:
                 self._failed_in_a_row += 1
@@ -257,14 +274,15 @@ class ReadClient:
                 if asks_alone:
                     # What is under way when the window closes is told at once: that is one 429, not several.
                     self._wait_without_word = min(2 * self._wait_without_word, _LONGEST_WAIT_WITHOUT_WORD)
-                    response = self._send(request, path)
+                    response, body = self._send(request, path)
                     self._is_throttled = response.status_code == 429
                     if not self._is_throttled:
                         self._wait_without_word = _SHORTEST_WAIT
+                        self._closed_since = None
             if not asks_alone:
-                response = self._send(request, path)
+                response, body = self._send(request, path)
             if response.status_code != 429:
-                return self._body(response, path)
+                return self._text(response, body, path)
 
     def _wait_for_turn(self) -> None:
         """Waits until the API takes requests again, then for our pace."""
@@ -278,20 +296,54 @@ class ReadClient:
             self._check_budget()
         self._next_at = clock.monotonic() + self._interval
 
-    def _send(self, request: httpx.Request, path: str) -> httpx.Response:
+    def _send(self, request: httpx.Request, path: str) -> tuple[httpx.Response, bytes]:
+        """The answer and its body, unpacked."""
         self._count(requests=1)
+        began = self._clock.monotonic()
         try:
-            response = self._http.send(request)
+            with answer.within(self._patience.whole):
+                response, body = self._received(request, path)
+        except _TransientFault:
+            self._lose(self._clock.monotonic() - began)
+            raise
+        self._note(response)
+        return response, body
+
+    def _received(self, request: httpx.Request, path: str) -> tuple[httpx.Response, bytes]:
+        try:
+            response = self._http.send(request, stream=True)
+            is_good = response.status_code in (200, 204)
+            try:
+                body = answer.content(response)
+            except (answer.Unpackable, httpx.TransportError):
+                # What is wrong is in the status; the body would only have told more of it.
+                if is_good:
+                    raise
+                body = b""
+            finally:
+                response.close()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
             raise _TransientFault(SourceUnreachable(self.product, self._host, _reason(error))) from None
         except httpx.TransportError as error:
             if not self._has_answered:
                 raise _TransientFault(SourceUnreachable(self.product, self._host, _reason(error))) from None
             raise _TransientFault(SourceBroken(self.product, path, _reason(error))) from None
-        except httpx.DecodingError as error:
+        except answer.Unpackable as error:
             self._has_answered = True
-            reason = f"a body that cannot be unpacked: {_first_line(error)}"
+            reason = f"a body that cannot be unpacked: {error}"
             raise _TransientFault(AnswerNotUnderstood(self.product, path, reason)) from None
+        return response, body
+
+    def _lose(self, seconds: float) -> None:
+        """Takes down that so long was waited in vain. Raises `SourceUnreachable` where that is too much."""
+        with self._lock:
+            self._lost_seconds += seconds
+        if self._lost_seconds > self._patience.outage:
+            reason = f"no whole answer in {self._lost_seconds / 60:.0f} minutes"
+            raise SourceUnreachable(self.product, self._host, reason) from None
+
+    def _note(self, response: httpx.Response) -> None:
+        """Takes down what the headers of an answer say. Raises `Throttled` where it is too long a wait."""
         self._has_answered = True
         # Instants that the API tells are of its own clock, which may be another than ours.
         ours = self._clock.time()
@@ -300,15 +352,17 @@ class ReadClient:
         # A cache on the way passes on the date of when it asked itself.
         if told_at is not None and "age" not in response.headers:
             self._skew = timedelta(seconds=theirs - ours)
-        self._budget = _budget(response, ours - theirs) or self._budget
+        self._budget = _budget(response, ours, ours - theirs) or self._budget
         if response.status_code == 429:
             told = _wait_asked_for(response, theirs)
             seconds = max(told, _SHORTEST_WAIT) if told and told > 0 else self._wait_without_word
-            if seconds > self._patience.throttle:
-                raise Throttled(self.product, seconds)
-            self._closed_until = max(self._closed_until, self._clock.monotonic() + seconds)
+            now = self._clock.monotonic()
+            if self._closed_since is None:
+                self._closed_since = now
+            if now - self._closed_since + seconds > self._patience.throttle:
+                raise Throttled(self.product, _instant(ours + seconds))
+            self._closed_until = max(self._closed_until, now + seconds)
             self._is_throttled = True
-        return response
 
     def _check_budget(self) -> None:
         """Leaves the reserve to the customer's other integrations, which share the hourly budget."""
@@ -316,13 +370,12 @@ class ReadClient:
         if not self._reserve or budget is None or self._clock.time() >= budget.reset:
             return
         if budget.remaining <= budget.limit * self._reserve:
-            raise BudgetSpent(self.product, budget.remaining, budget.limit, datetime.fromtimestamp(budget.reset, UTC))
+            raise BudgetSpent(self.product, budget.remaining, budget.limit, _instant(budget.reset))
 
-    def _body(self, response: httpx.Response, path: str) -> str:
+    def _text(self, response: httpx.Response, body: bytes, path: str) -> str:
         status = response.status_code
         if status in (200, 204):
-            # Some servers mark their JSON as UTF-8 with a character that JSON does not have.
-            return response.content.decode(response.encoding or "utf-8", errors="replace").removeprefix("\ufeff")
+            return answer.text(body, response.charset_encoding)
         if status >= 500 or status == 408:
             raise _TransientFault(SourceBroken(self.product, path, f"status {status}"))
         if status == 401:
@@ -332,9 +385,9 @@ class ReadClient:
         if status == 404:
             raise ResourceAbsent(self.product, path)
         if 300 <= status < 400:
-            host = urlsplit(response.headers.get("location", "")).netloc or "another page"
+            host = _host_of(response.headers.get("location", ""))
             raise AnswerNotUnderstood(self.product, path, f"a redirect to {host}, which is not followed")
-        raise RequestRejected(self.product, path, status, _detail(response))
+        raise RequestRejected(self.product, path, status, _detail(response, body))
 
     def _count(self, *, requests: int = 0, retries: int = 0, throttled_seconds: float = 0.0) -> None:
         with self._lock:
@@ -354,39 +407,59 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _detail(response: httpx.Response) -> str:
+def _host_of(location: str) -> str:
     try:
-        body = response.json()
+        return urlsplit(location).netloc or "another page"
     except ValueError:
-        body = None
-    if isinstance(body, dict):
-        inner = body["error"] if isinstance(body.get("error"), dict) else body
+        return "another page"
+
+
+def _detail(response: httpx.Response, body: bytes) -> str:
+    try:
+        told = json.loads(answer.text(body, response.charset_encoding))
+    except (ValueError, RecursionError):
+        told = None
+    if isinstance(told, dict):
+        inner = told["error"] if isinstance(told.get("error"), dict) else told
         for name in ("detail", "message", "title"):
             if inner.get(name):
-                return " ".join(str(inner[name]).split())[:200]
+                words = " ".join(str(inner[name]).split())
+                return "".join(filter(str.isprintable, words))[:200]
     return response.reason_phrase or "no reason given"
 
 
 def _told_at(response: httpx.Response) -> float | None:
     """When the API answered, by its own clock, in whole Unix seconds."""
+    return _date(response.headers.get("date", ""))
+
+
+def _date(text: str) -> float | None:
+    """The Unix second of a date as HTTP writes it; None for anything else."""
     try:
-        told: datetime = parsedate_to_datetime(response.headers["date"])
-    except (KeyError, TypeError, ValueError):
+        told: datetime = parsedate_to_datetime(text)
+        return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
+    except (ArithmeticError, LookupError, TypeError, ValueError):
         return None
-    return told.timestamp()
 
 
-def _budget(response: httpx.Response, ahead: float) -> Budget | None:
-    """What the API says of its window. `ahead` is by how many seconds our clock is ahead of its clock."""
+def _instant(seconds: float) -> datetime:
+    """The instant of a Unix second, or the last that a calendar has."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ArithmeticError, OSError, ValueError):
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def _budget(response: httpx.Response, now: float, ahead: float) -> Budget | None:
+    """What the API says of its window. `now` is ours, and `ahead` by how many seconds it is ahead of the API's."""
     headers = response.headers
     try:
-        return Budget(
-            int(headers["x-ratelimit-limit"]),
-            int(headers["x-ratelimit-remaining"]),
-            _unix_seconds(headers["x-ratelimit-reset"]) + ahead,
-        )
+        limit, remaining = (_finite(headers[f"x-ratelimit-{name}"]) for name in ("limit", "remaining"))
+        reset = _unix_seconds(headers["x-ratelimit-reset"]) + ahead
     except (KeyError, ValueError):
         return None
+    # What is said to be further away is no reset of a window.
+    return Budget(int(limit), int(remaining), min(reset, now + _WINDOW))
 
 
 def _wait_asked_for(response: httpx.Response, now: float) -> float | None:
@@ -397,12 +470,9 @@ def _wait_asked_for(response: httpx.Response, now: float) -> float | None:
         return _finite(asked)
     except ValueError:
         pass
-    try:
-        # A date tells whole seconds: a fraction of one too early is too early.
-        until: datetime = parsedate_to_datetime(asked)
-        return until.timestamp() - now + 1
-    except (TypeError, ValueError):
-        pass
+    # A date tells whole seconds: a fraction of one too early is too early.
+    if (until := _date(asked)) is not None:
+        return until - now + 1
     try:
         return _unix_seconds(response.headers["x-ratelimit-reset"]) - now + 1
     except (KeyError, ValueError):
@@ -410,9 +480,11 @@ def _wait_asked_for(response: httpx.Response, now: float) -> float | None:
 
 
 def _unix_seconds(text: str) -> float:
-    """An instant that is told in Unix seconds, or in milliseconds."""
+    """An instant that is told in Unix seconds, or in a thousandth, millionth or billionth of them."""
     told = _finite(text)
-    return told / 1000 if told > _MILLISECONDS else told
+    while told > _SECONDS:
+        told /= 1000
+    return told
 
 
 def _finite(text: str) -> float:

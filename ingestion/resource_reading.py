@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from ingestion.columns import Resource
 from ingestion.coverage import NEVER, Coverage, Range
-from ingestion.errors import ClockWrong, SourceError
+from ingestion.errors import ClockWrong, ReadingFailed, SourceError, TieoutError
 from ingestion.http import ReadClient
 from ingestion.log_entries import LogEntry, Waiting
 from ingestion.pages import BEGINNING, KnownHole, Page, Position, known_hole, prefetched
@@ -23,6 +24,8 @@ from ingestion.plan import Mode, Plan, ReadProgress, plan
 from ingestion.rows import RowReader
 from ingestion.settings import Settings
 from ingestion.tenants import Foreign, Held
+
+_log = logging.getLogger(__name__)
 
 _BYTES_PER_BATCH = 24_000_000
 _PAGES_AHEAD = 16
@@ -190,13 +193,12 @@ class ResourceReading:
                 if table is None and package.is_full:
                     return
         except SourceError as error:
-            self.stopped_by = error
-            if error.is_fault:
-                self.outcome.error = str(error)
-                self.outcome.is_withheld = error.withholds
-            else:
-                self.outcome.mode_reason = str(error)
-            self.outcome.is_complete = False
+            self._stop(error)
+        except (TieoutError, MemoryError):
+            raise
+        except Exception as error:
+            _log.exception("reading %s", self.resource.path)
+            self._stop(ReadingFailed(self.resource.path, type(error).__name__))
         self._account()
         came = {name: sorted(types) for name, types in self.rows.types.items()}
         told = {name: types for name, types in self._fields_before.items() if types}
@@ -205,6 +207,15 @@ class ResourceReading:
             self.outcome.unread_since = self.progress.coverage.oldest
         self.outcome.finished_at = self._settings.now()
         self.is_finished = True
+
+    def _stop(self, error: SourceError) -> None:
+        self.stopped_by = error
+        self.outcome.is_complete = False
+        if error.is_fault:
+            self.outcome.error = str(error)
+            self.outcome.is_withheld = error.withholds
+        else:
+            self.outcome.mode_reason = str(error)
 
     def _run(self) -> Generator[pa.Table | None, None, None]:
         """Arrow tables; None wherever what was read so far can be committed."""
@@ -262,6 +273,10 @@ class ResourceReading:
         self._count_what_gave_nothing()
         gone = list(self.progress.vanished)
         self.progress = replace(self.progress, sweep_started_at=None, vanished=())
+        if self.outcome.api_total is None:
+            self.progress = replace(self.progress, coverage=Coverage())
+            self.outcome.error = self._uncounted()
+            return
         if self._lacks(gone):
             self.progress = replace(self.progress, coverage=Coverage())
             total, found = self.outcome.api_total, self._present(gone)
@@ -333,6 +348,9 @@ class ResourceReading:
         """Flags what is gone from the slices; reads everything, where more is missing than they can tell."""
         gone = list(self.progress.vanished)
         self.progress = replace(self.progress, vanished=())
+        if self.outcome.api_total is None:
+            self.outcome.error = self._uncounted()
+            return
         if self._lacks(gone) or _is_too_many(gone, self._sliced + len(gone)):
             self.outcome.mode, self.outcome.mode_reason = Mode.FULL.value, "more rows are missing than a slice can tell"
             yield from self._sweep()
@@ -363,6 +381,9 @@ class ResourceReading:
             if to_known_ground and is_known_ground:
                 break
         self._count_what_gave_nothing()
+        if self.outcome.api_total is None:
+            self.outcome.error = self._uncounted()
+            return
         self.progress = replace(self.progress, swept_at=began, sweep_started_at=None)
         if self.outcome.mode == Mode.FULL:
             self._swept_since = _ALWAYS
@@ -494,7 +515,14 @@ class ResourceReading:
         unread |= {name for name in self._quarantined if not (self._has_reread(name) or self._has_swept(name))}
         places = [name for name in unread if not name.isdecimal()]
         missing = len(gone) + len(self._hidden)
-        return self.rows.live + self.rows.rows_new - self.outcome.rows_deleted - missing + len(places)
+        untyped = sum(not self.rows.is_known([key]) for key in self.rows.untyped)
+        return self.rows.live + self.rows.rows_new - self.outcome.rows_deleted - missing + len(places) + untyped
+
+    def _uncounted(self) -> str:
+        return (
+            f"{self._client.http.product} does not say how many {self.resource.name} there are: what came is kept, and"
+            " nothing is taken as complete or deleted; check the base URL, and report it if it stays."
+        )
 
     def _lacks(self, gone: list[int]) -> bool:
         total = self.outcome.api_total
@@ -554,7 +582,7 @@ def _batches(pages: Iterator[Page]) -> Iterator[list[Page]]:
             if size >= _BYTES_PER_BATCH:
                 yield batch
                 batch, size = [], 0
-    except SourceError:
+    except Exception:
         if batch:
             yield batch
         raise

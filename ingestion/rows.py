@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -40,6 +40,10 @@ ROUNDED = "rounded to"
 _NUMBERS: Mapping[Kind, Any] = {Kind.INTEGER: int | None, Kind.MONEY: float | None, Kind.RATE: float | None}
 # Each takes memory in each thread, and many of them more time than to pack them.
 _MOST_OTHERS = 16
+# What a row can hold that one of the parsers does not take: nesting, numbers, names, halves of characters.
+_NOT_TYPED = (duckdb.Error, pa.ArrowException, msgspec.MsgspecError, ArithmeticError, RecursionError, ValueError)
+# So many of them in one reading are no odd rows: what reads them is wrong.
+_MOST_UNTYPED = 100
 # Rows of a page whose types are looked at.
 _SAMPLE = 20
 _JSON_TYPES = {str: "text", bool: "boolean", int: "number", float: "number", dict: "object", list: "list"}
@@ -47,6 +51,10 @@ _JSON_TYPES = {str: "text", bool: "boolean", int: "number", float: "number", dic
 
 class _NotExact(Exception):
     """A number may have been more than a double can hold, or has more decimals than are kept."""
+
+
+class _KeysDiffer(ValueError):
+    """DuckDB read other keys than those that paging goes by."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,8 @@ class RowReader:
         self.new_fields: frozenset[str] = frozenset()
         self.types: dict[str, set[str]] = {}
         """The fields that came, each with the types of JSON it came as, null apart: of a sample of the rows."""
+        self.untyped: set[int] = set()
+        """The keys of the rows that came and could not be typed at all."""
         self._unreadable: dict[tuple[str, str], Unreadable] = {}
         self._seen: set[int] = set()
         self._highest_forgotten: int | None = None
@@ -190,24 +200,62 @@ class RowReader:
 
     def read(self, pages: Sequence[Page]) -> pa.Table:
         """The new and changed rows of these pages. A row that an earlier page already brought is passed over."""
-        again = self._note(pages)
-        pages = [page for page in pages if page.ids]
-        if not pages:
-            return pa.table({})
+        try:
+            again = self._note(pages)
+            pages = [page for page in pages if page.ids]
+            if not pages:
+                return pa.table({})
+            try:
+                return self._read(pages, again)
+            except _NOT_TYPED:
+                rows = [row for number, page in enumerate(pages) for row in self._wanted(page, number, again)]
+                tables = [table for table in self._apart(rows) if table.num_rows]
+                return pa.concat_tables(tables) if tables else pa.table({})
+        except _NOT_TYPED as error:
+            # Its text may quote what somebody wrote.
+            raise RowsNotTyped(self._resource.path, type(error).__name__) from None
+
+    def _read(self, pages: Sequence[Page], again: Mapping[str, Sequence[int]]) -> pa.Table:
         self._register([page.body for page in pages])
         self._connection.register(
-            "again", pa.table(again, schema=pa.schema([("page", pa.int64()), ("place", pa.int64())]))
+            "again", pa.table(dict(again), schema=pa.schema([("page", pa.int64()), ("place", pa.int64())]))
         )
         try:
             return self._typed(pages)
         except duckdb.Error as error:
             if full := full_disk(error):
                 raise full from None
-            # Its text may quote what somebody wrote.
-            raise RowsNotTyped(self._resource.path, type(error).__name__) from None
+            raise
         finally:
             self._connection.unregister("bodies")
             self._connection.unregister("again")
+
+    def _wanted(self, page: Page, number: int, again: Mapping[str, Sequence[int]]) -> Iterator[tuple[int, msgspec.Raw]]:
+        """The rows of a page that are not to be passed over, with their keys, each as it was written."""
+        places = {place for at, place in zip(again["page"], again["place"], strict=True) if at == number}
+        for place, (key, row) in enumerate(zip(page.ids, _rows_of(page.body, self._rows), strict=True), start=1):
+            if key is not None and place not in places:
+                yield key, row
+
+    def _apart(self, rows: Sequence[tuple[int, msgspec.Raw]]) -> Iterator[pa.Table]:
+        """Tables of the rows without those that cannot be typed, which go to quarantine: found by halving."""
+        if not rows:
+            return
+        body = msgspec.json.encode({self._rows: [row for _, row in rows]}).decode()
+        try:
+            yield self._read([Page(body, tuple(key for key, _ in rows), None)], {"page": [], "place": []})
+        except _NOT_TYPED as error:
+            if len(rows) > 1:
+                half = len(rows) // 2
+                yield from self._apart(rows[:half])
+                yield from self._apart(rows[half:])
+                return
+            ((key, _),) = rows
+            self.untyped.add(key)
+            if len(self.untyped) > _MOST_UNTYPED:
+                raise RowsNotTyped(self._resource.path, type(error).__name__) from None
+            # A secret can be left out only of what can be taken apart.
+            self._quarantine(Unreadable(str(key), "", None, f"the row could not be typed ({type(error).__name__})"))
 
     def vanished(self, low: int | None, high: int | None) -> list[int]:
         """The keys above `low` up to `high` that the warehouse holds and this reading did not bring."""
@@ -288,6 +336,7 @@ class RowReader:
         self._connection.register("bodies", pa.Table.from_batches(batches))
 
     def _typed(self, pages: Sequence[Page]) -> pa.Table:
+        keys = pa.array([key for page in pages for key in page.ids if key is not None], pa.int64())
         # What a few pages are like, the others mostly are; where they are not, strictness notices.
         self._shape = self._shape or self._shape_of(pages[::8])
         if self._shape.is_exact and self._strict_failures < _STRICT_FAILURES_BEFORE_GIVING_UP:
@@ -295,14 +344,14 @@ class RowReader:
                 decoder = _decoder_of(self._rows, self._shape.fields, self._resource)
                 for page in pages:
                     decoder.decode(page.body)
-                table = self._select(self._shape, strict=True)
+                table = self._select(self._shape, keys, strict=True)
             except (_NotExact, msgspec.ValidationError, duckdb.InvalidInputException):
                 self._strict_failures += 1
             else:
                 self._strict_failures = 0
                 return table
         self._shape = self._shape_of(pages)
-        return self._select(self._packed(pages, self._shape) if self._shape.is_odd else self._shape, strict=False)
+        return self._select(self._packed(pages, self._shape) if self._shape.is_odd else self._shape, keys, strict=False)
 
     def _shape_of(self, pages: Sequence[Page]) -> _Shape:
         envelope: dict[str, None] = {}
@@ -343,15 +392,24 @@ class RowReader:
         """The rows of a page that have no usable key, each under a name made of what it says: the same in every run."""
         error = f"no usable {self._resource.key}, so the row has no place in its table"
         twins: Counter[str] = Counter()
-        for key, row in zip(page.ids, orjson.loads(page.body)[self._rows], strict=True):
+        for key, row in zip(page.ids, _rows_of(page.body, self._rows), strict=True):
             if key is not None:
                 continue
-            text = orjson.dumps({name: row[name] for name in row if not self._is_secret(name)}).decode()
-            twins[text] += 1
-            record_id = f"row {self._hash(text)}-{twins[text]} without {self._resource.key}"
-            self._quarantine(Unreadable(record_id, "", self._shown(text), error))
+            text = self._without_secrets(row)
+            name = text or bytes(row).decode()
+            twins[name] += 1
+            record_id = f"row {self._hash(name)}-{twins[name]} without {self._resource.key}"
+            self._quarantine(Unreadable(record_id, "", self._shown(text) if text else None, error))
 
-    def _select(self, shape: _Shape, *, strict: bool) -> pa.Table:
+    def _without_secrets(self, row: msgspec.Raw) -> str | None:
+        """A row as text, its secrets left out; None where it cannot be taken apart."""
+        try:
+            fields = orjson.loads(bytes(row))
+            return orjson.dumps({name: fields[name] for name in fields if not self._is_secret(name)}).decode()
+        except (TypeError, ValueError):
+            return None
+
+    def _select(self, shape: _Shape, keys: pa.Array, *, strict: bool) -> pa.Table:
         declared = {column.wire: column for column in self._resource.columns}
         others = sorted(name for name in set(shape.fields) - set(declared) if not self._is_secret(name))
         present = [column for column in self._resource.columns if column.wire in shape.fields]
@@ -420,6 +478,10 @@ class RowReader:
         )
         if pc.any(table["is_inexact"]).as_py():
             raise _NotExact
+        # Of a key that comes twice in a row, one parser takes the first and another the last.
+        is_read_alike = pc.all(pc.is_in(table[key], keys), min_count=0).as_py()
+        if not is_read_alike or pc.count_distinct(table[key]).as_py() < table.num_rows:
+            raise _KeysDiffer
         if pc.any(table["is_unreadable"]).as_py():
             self._report(failed, once)
         fresh = table.filter(table["is_fresh"]) if table.num_rows else table
@@ -484,6 +546,12 @@ class RowReader:
 
     def _hash(self, text: str) -> str:
         return hmac.new(self._veil.salt if self._veil else b"", text.encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def _rows_of(body: str, rows: str) -> list[msgspec.Raw]:
+    """The rows of a page, each as it was written."""
+    answer = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    return msgspec.json.decode(answer[rows], type=list[msgspec.Raw])
 
 
 @cache

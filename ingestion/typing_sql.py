@@ -40,8 +40,11 @@ _MACROS = (
     # .NET puts a narrow blank before AM and PM, others none; commas stand anywhere.
     r"""create macro plain_blanks(t) as
         regexp_replace(trim(translate(t, chr(8239) || chr(160) || ',', '  ')), '([0-9])([AP]M)', '\1 \2')""",
-    "create macro real_instant(i) as case when i >= timestamptz '1000-01-01 00:00:00+00' then i end",
-    "create macro real_date(d) as case when d >= date '1000-01-01' then d end",
+    # Up to what Python can hold in every time zone.
+    """create macro real_instant(i) as case
+        when i >= timestamptz '1000-01-01 00:00:00+00' and i < timestamptz '9999-12-31 00:00:00+00' then i
+    end""",
+    "create macro real_date(d) as case when d between date '1000-01-01' and date '9999-12-31' then d end",
     r"""create macro with_offset(t) as
         regexp_replace(regexp_replace(t, '(Z|GMT|UTC)$', '+00:00'), ' ?([+-][0-9]{2}:?[0-9]{2})$', ' \1')""",
     # Each macro names its argument once around what is dear: DuckDB computes what stands twice in a CASE for every row.

@@ -23,6 +23,7 @@ from ingestion.errors import (
     CredentialRefused,
     SettingsError,
     SourceError,
+    Throttled,
     WarehouseLocked,
     WarehouseUnusable,
 )
@@ -310,7 +311,9 @@ def _glances(api: _Api, client: Any, resources: Sequence[Any], rows: str, creden
             if error.withholds:
                 withheld.append(str(error))
                 continue
-            yield Finding(Verdict.WRONG if error.is_fault else Verdict.NOTE, api.about, str(error))
+            # A run waits, or says so; credential and settings are right.
+            is_wrong = error.is_fault and not isinstance(error, Throttled)
+            yield Finding(Verdict.WRONG if is_wrong else Verdict.NOTE, api.about, str(error))
             if error.stops_source:
                 break
         else:

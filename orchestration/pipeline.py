@@ -30,6 +30,7 @@ def execute(
     accept_deletions: Sequence[str] = (),
     accept_organization: Sequence[str] = (),
     only: Part | None = None,
+    wait_at_most: float | None = None,
 ) -> Finished:
     """Runs the job, or one part of it, in its turn. The run shows in the UI like any other."""
     with open_instance() as instance:
@@ -46,6 +47,7 @@ def execute(
                 full=full,
                 accept_deletions=list(accept_deletions),
                 accept_organization=list(accept_organization),
+                wait_at_most=wait_at_most,
             ),
             asset_selection=_assets(only),
             tags=LOCATION_TAGS,
@@ -57,7 +59,8 @@ def execute(
 def _run_config(only: Part | None, **options: object) -> dict[str, object]:
     if only is Part.TRANSFORM:
         return dict(QUIET)
-    return {**QUIET, "resources": {"options": {"config": options}}}
+    given = {name: value for name, value in options.items() if value is not None}
+    return {**QUIET, "resources": {"options": {"config": given}}}
 
 
 def _assets(only: Part | None) -> list[dg.AssetKey] | None:

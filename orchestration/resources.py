@@ -12,6 +12,7 @@ from dlt.common.schema import Schema
 from packaging.version import Version
 from pydantic import Field
 
+from ingestion.http import PATIENCE
 from ingestion.settings import Settings, load_settings
 from orchestration import turn
 from orchestration.instance import give_sign_of_life
@@ -28,6 +29,8 @@ class RunOptions(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Read these resources (`raise.webhooks`) again and take what is gone as deleted, however much it is."""
     accept_organization: list[str] = Field(default=[])
     """Read these sources (`raise`) also where the credential opens another organization than the warehouse holds."""
+    wait_at_most: float = PATIENCE.throttle
+    """Seconds that a 429 may keep a source waiting."""
     payloads: bool = True
     """Ask for the payloads of webhook deliveries too, each of which costs a request."""
 

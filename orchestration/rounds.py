@@ -48,6 +48,8 @@ class Round:
     full: bool = False
     accept_deletions: Collection[str] = ()
     accept_organization: Collection[str] = ()
+    wait_at_most: float = PATIENCE.throttle
+    """Seconds that a 429 may keep a source waiting."""
 
     def read(self, scope: Scope) -> dict[str, Read]:
         """Reads every organization, and tells by its slug what came of it. Raises where none could be read.
@@ -56,10 +58,11 @@ class Round:
         """
         finish_pending(self.source, self.settings)
         reads = {slug: Read(error=str(error)) for slug, error in scope.unusable.items()}
-        hasty = replace(PATIENCE, throttle=_SECONDS_WAITED_BEFORE_OTHERS)
+        patient = replace(PATIENCE, throttle=self.wait_at_most)
+        hasty = replace(PATIENCE, throttle=min(_SECONDS_WAITED_BEFORE_OTHERS, self.wait_at_most))
         failures: list[Exception] = []
         waiting = list(scope.organizations)
-        for patience in (hasty, PATIENCE) if len(waiting) > 1 else (PATIENCE,):
+        for patience in (hasty, patient) if len(waiting) > 1 else (patient,):
             put_off: list[Organization] = []
             for organization in waiting:
                 try:

@@ -6,6 +6,7 @@ more in peace. Waits are leapt over.
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import time
@@ -126,7 +127,7 @@ def settings_of(sandbox: Handle, folder: Path) -> Settings:
 def read(sandbox: Handle, settings: Settings, run_id: str, *, full: bool = False) -> list[tuple[str, Outcome]]:
     """One reading of both products."""
     (organization,) = settings.organizations
-    patience = Patience(initial=0.001, longest=0.01, answer=3.0, clock=clock_of(sandbox))
+    patience = Patience(initial=0.001, longest=0.01, answer=3.0, throttle=math.inf, clock=clock_of(sandbox))
     outcomes: list[tuple[str, Outcome]] = []
     for source in SOURCES:
         with open_reading(source, organization, settings, run_id=run_id, full=full, patience=patience) as reading:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from ingestion.envelope import page_of
+from ingestion.envelope import page_of, row_page_of
 from ingestion.errors import RequestRejected, SourceError
 from ingestion.http import PATIENCE, Patience, ReadClient
 from ingestion.ladder import Ladder
@@ -167,10 +167,17 @@ class CrmPlusClient:
         known: Iterable[KnownHole] = (),
     ) -> Iterator[Page]:
         ladder = self._ladder(resource, _MOST_PER_PAGE, known, start)
+        # Once the rows are counted, paging itself notices what an empty page would leave out.
+        is_counted = False
 
         def above(after: int | None, skip: int, least: int) -> Page:
+            nonlocal is_counted
             asked = conditions if after is None else [*conditions, cursor | {"value": str(after)}]
-            return ladder.fetch(partial(self._page, resource, skip, asked), least)
+            may_be_empty = is_counted and after is not None
+            ask = partial(self._page, resource, skip, asked, may_be_empty=may_be_empty)
+            page = ladder.fetch(ask, least)
+            is_counted |= page.total is not None
+            return page
 
         return keyset_pages(above, start)
 
@@ -188,12 +195,28 @@ class CrmPlusClient:
 
     def _single(self, resource: CrmPlusResource) -> Page:
         """A resource that is one object, as the only row of an envelope."""
-        return self.http.get_as(
-            lambda row: page_of("CRM+", resource, ROWS, f'{{"{ROWS}":[{row}],"total":1}}'), resource.path
-        )
+        return self.http.get_as(lambda row: row_page_of("CRM+", resource, ROWS, row, resource.path), resource.path)
 
-    def _page(self, resource: CrmPlusResource, skip: int, conditions: list[Condition], take: int, once: bool) -> Page:
-        page = self._query(resource, resource.path, skip, take, conditions, archived=True, once=once)
+    def _page(
+        self,
+        resource: CrmPlusResource,
+        skip: int,
+        conditions: list[Condition],
+        take: int,
+        once: bool,
+        *,
+        may_be_empty: bool = False,
+    ) -> Page:
+        page = self._query(
+            resource,
+            resource.path,
+            skip,
+            take,
+            conditions,
+            archived=True,
+            once=once,
+            may_be_empty=may_be_empty and bool(conditions),
+        )
         if resource.archived_by_set_difference and page.ids and not _tells_archive_state(page):
             return self._with_archive_state(resource, resource.archived_by_set_difference, page, conditions)
         return page
@@ -208,6 +231,7 @@ class CrmPlusClient:
         *,
         archived: bool,
         once: bool = False,
+        may_be_empty: bool = False,
     ) -> Page:
         body: dict[str, object] = {
             "groups": [{"conditions": conditions}] if conditions else [],
@@ -217,7 +241,8 @@ class CrmPlusClient:
         if resource.archived_by_set_difference:
             body["includeArchived"] = archived
         # A total of what fulfils conditions says nothing about other ones.
-        may_be_empty = bool(conditions) or skip >= self._totals.get(path, 0)
+        counted = None if conditions else self._totals.get(path)
+        may_be_empty = may_be_empty or (counted is not None and skip >= counted)
 
         def asked(body: dict[str, object]) -> Page:
             return self.http.query_as(

@@ -8,8 +8,8 @@ from datetime import datetime
 from functools import partial
 from typing import Literal
 
-from ingestion.envelope import page_of
-from ingestion.errors import RequestRejected, ResourceAbsent, SourceError
+from ingestion.envelope import page_of, row_page_of
+from ingestion.errors import AnswerNotUnderstood, RequestRejected, ResourceAbsent, SourceError
 from ingestion.http import PATIENCE, Patience, ReadClient
 from ingestion.ladder import Ladder
 from ingestion.log_entries import Waiting, answered
@@ -93,7 +93,7 @@ class RaiseClient:
             page = ladder.fetch(partial(self._single, resource, key), is_known=key in known)
             if page.hole:
                 yield replace(page, hole=replace(page.hole, place=str(key)))
-            elif page.ids == (key,):
+            elif page.ids:
                 yield page
 
     def entries(self, resource: RaiseResource, waiting: Waiting) -> Iterator[Page]:
@@ -172,13 +172,17 @@ class RaiseClient:
     def _single(self, resource: RaiseResource, key: int, _: int, once: bool) -> Page:
         assert resource.single_path
         try:
-            return self.http.get_as(
-                lambda row: page_of("Raise", resource, ROWS, f'{{"{ROWS}":[{row}]}}'),
-                resource.single_path.format(key),
-                once=once,
-            )
+            path = resource.single_path.format(key)
+            page = self.http.get_as(lambda row: self._named(resource, key, row, path), path, once=once)
+            return replace(page, total=None)
         except ResourceAbsent:
             return Page("", (), None)
+
+    def _named(self, resource: RaiseResource, key: int, row: str, path: str) -> Page:
+        page = row_page_of("Raise", resource, ROWS, row, path)
+        if page.ids != (key,):
+            raise AnswerNotUnderstood("Raise", path, f"a record with another {resource.key}, or none")
+        return page
 
     def _page(self, resource: RaiseResource, skip: int, take: int, *, once: bool = False) -> Page:
         wanted, *others = _manners(resource, take, self._manners.get(resource.name))
@@ -219,7 +223,8 @@ class RaiseClient:
             params["IncludeDetails"] = "true"
         if manner.sort_by:
             params |= {"SortBy": manner.sort_by, "Descending": "true" if resource.newest_first else "false"}
-        may_be_empty = skip >= self._totals.get(resource.name, 0)
+        counted = self._totals.get(resource.name)
+        may_be_empty = counted is not None and skip >= counted
         page = self.http.get_as(
             lambda body: page_of("Raise", resource, ROWS, body, may_be_empty=may_be_empty),
             resource.path,

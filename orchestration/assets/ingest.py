@@ -166,6 +166,7 @@ def ingest_assets(source: str, described: Mapping[tuple[str, str], Described]) -
                 full=options.full,
                 accept_deletions=options.accept_deletions,
                 accept_organization=options.accept_organization,
+                wait_at_most=options.wait_at_most,
             ).read(scope)
         failed: set[str] = set()
         for key in (spec.key for spec in specs):

@@ -1,8 +1,9 @@
 """`tieout run`."""
 
+import re
 from collections.abc import Sequence
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,6 +48,17 @@ def _deletable(names: list[str] | None) -> list[str] | None:
     return names
 
 
+_DURATION = re.compile(r"(?=.)(?:(?P<hours>\d{1,4})h)?(?:(?P<minutes>\d{1,6})m)?(?:(?P<seconds>\d{1,8})s)?", re.ASCII)
+
+
+def _duration(text: str) -> float:
+    """The seconds of a duration such as `1h`, `90m` or `1h30m`."""
+    found = _DURATION.fullmatch(text.strip().lower())
+    if not found:
+        raise typer.BadParameter(f"{text!r} is not a duration such as 90s, 15m, 2h or 1h30m.")
+    return timedelta(**{unit: int(number or 0) for unit, number in found.groupdict().items()}).total_seconds()
+
+
 class ExceptionsOpen(TieoutError):
     """The run did its work and found what it was asked to fail on."""
 
@@ -80,6 +92,15 @@ def run(
             " named, else of those that are configured."
         ),
     ] = Threshold.NEVER,
+    wait_at_most: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DURATION",
+            parser=_duration,
+            help="How long a product that takes no requests (429) is waited for, such as 15m or 2h; by default 61m,"
+            " its longest window and a minute. What is left is read by a later run.",
+        ),
+    ] = None,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="End at once when another run is in progress, instead of waiting for it.")
     ] = False,
@@ -95,6 +116,7 @@ def run(
             accept_organization=accept_organization or (),
             only=only,
             wait=not no_wait,
+            wait_at_most=wait_at_most,
         )
     if only is not Part.INGEST:
         show(settings, terminal())
@@ -114,6 +136,7 @@ def execute_shown(
     accept_organization: Sequence[str] = (),
     only: Part | None = None,
     wait: bool = True,
+    wait_at_most: float | None = None,
 ) -> tuple[str, ...]:
     """One run, shown as it goes. Returns what could not be read; raises `RunFailed` when nothing was published."""
     chosen(settings, organizations)
@@ -125,6 +148,7 @@ def execute_shown(
             accept_deletions=accept_deletions,
             accept_organization=accept_organization,
             only=only,
+            wait_at_most=wait_at_most,
         )
 
 

@@ -165,15 +165,74 @@ def test_a_refusal_that_stays_is_told() -> None:
     ("body", "count"),
     [
         ('{"items": null, "total": 0}', 0),
-        ('{"items": null}', 0),
-        ("", 0),
+        ('{"items": [], "total": 0}', 0),
+        ('{"items": [], "total": "0"}', 0),
         ('\ufeff{"items": [{"id": 1}], "total": 1}', 1),
     ],
 )
 def test_an_envelope_may_be_empty_or_marked(body: str, count: int) -> None:
-    client = Server(lambda _: httpx.Response(200, content=body.encode())).raise_client()
-    assert len(found(client.pages(raise_.PROJECTS))[0]) == count
-    assert found(Server(lambda _: httpx.Response(204)).raise_client().pages(raise_.PROJECTS)) == (set(), 0)
+    def answer(request: httpx.Request) -> httpx.Response:
+        text = body if request.url.params["Skip"] == "0" else '{"items": [], "total": 1}'
+        return httpx.Response(200, content=text.encode())
+
+    assert len(found(Server(answer).raise_client().pages(raise_.PROJECTS))[0]) == count
+
+
+NOTHING = [
+    httpx.Response(204),
+    httpx.Response(200),
+    httpx.Response(200, text=" \r\n"),
+    httpx.Response(200, content=b"", headers={"Content-Encoding": "gzip"}),
+    httpx.Response(200, text='{"items": null, "list": null}'),
+    httpx.Response(200, text="{}"),
+    httpx.Response(200, text="null"),
+    httpx.Response(200, text="[]"),
+    httpx.Response(200, text="<html></html>"),
+]
+
+
+@pytest.mark.parametrize("nothing", NOTHING, ids=range(len(NOTHING)))
+def test_nothing_is_no_empty_collection(nothing: httpx.Response) -> None:
+    server = Server(lambda request: _json(None, 404) if "Options" in request.url.path else nothing)
+    for resource in (raise_.PROJECTS, raise_.WEBHOOK_LOGS):
+        with pytest.raises(AnswerNotUnderstood):
+            found(server.raise_client().pages(resource))
+        with pytest.raises(AnswerNotUnderstood):
+            server.raise_client().count(resource)
+    with pytest.raises(AnswerNotUnderstood):
+        found(server.crm_plus_client().pages(crm_plus.CAMPAIGNS))
+    with pytest.raises(AnswerNotUnderstood):
+        server.crm_plus_client().count(crm_plus.GIFTS)
+
+
+@pytest.mark.parametrize("nothing", NOTHING, ids=range(len(NOTHING)))
+def test_nothing_is_no_record(nothing: httpx.Response) -> None:
+    """Neither one that is deleted, which would leave quarantine, nor the organization."""
+    raise_client = Server(lambda _: nothing).raise_client()
+    (page,) = raise_client.singles(raise_.GIFTS, [7])
+    assert page.hole
+    assert page.hole.place == "7"
+
+
+def test_another_record_is_not_the_one_that_was_asked_for() -> None:
+    (page,) = Server(lambda _: _json({"id": 8})).raise_client().singles(raise_.GIFTS, [7])
+    assert page.hole
+    assert list(Server(lambda _: _json(None, 404)).raise_client().singles(raise_.GIFTS, [7])) == []
+
+
+def test_the_organization_is_one_record() -> None:
+    for text in ("", '{"organizationUserId": 1}, {"organizationUserId": 2}'):
+        client = Server(lambda _, text=text: httpx.Response(200, text=text)).crm_plus_client()  # type: ignore[misc]
+        with pytest.raises(AnswerNotUnderstood):
+            found(client.pages(crm_plus.ORGANIZATION))
+    (page,) = Server(lambda _: _json({"organizationUserId": 1})).crm_plus_client().pages(crm_plus.ORGANIZATION)
+    assert (page.ids, page.total) == ((1,), 1)
+
+
+@pytest.mark.parametrize("total", [-1, "many", None, True, 1.5, [3], 2**64])
+def test_a_total_that_is_none_counts_nothing(total: object) -> None:
+    client = Server(lambda _: _json({"items": [], "total": total})).raise_client()
+    assert client.count(raise_.PROJECTS) is None
 
 
 @pytest.mark.parametrize("body", ['{"items": null, "total": 3}', '[{"id": 1}]', '{"data": []}', "null"])

@@ -1,20 +1,27 @@
 from __future__ import annotations
 
+import gzip
 import socket
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from threading import Barrier, Thread
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from ingestion.answer import MOST_BYTES
 from ingestion.errors import (
     AnswerNotUnderstood,
     BudgetSpent,
@@ -24,7 +31,9 @@ from ingestion.errors import (
     RequestRejected,
     ResourceAbsent,
     SourceBroken,
+    SourceError,
     SourceUnreachable,
+    Throttled,
 )
 from ingestion.http import Patience, ReadClient
 from ingestion.virtuous_crm_plus.client import READS as CRM_PLUS_READS
@@ -167,6 +176,12 @@ def _date(seconds: int) -> str:
         (lambda: {"Retry-After": _date(-900)}, 0.99, 1),
         (lambda: {"X-RateLimit-Reset": "1700000000"}, 0.99, 1),
         (lambda: {"Retry-After": "soon"}, 0.99, 1),
+        (lambda: {"Retry-After": "Fri, 99 Foo 2026 99:99:99 +9999999"}, 0.99, 1),
+        (lambda: {"Retry-After": "Mon, 01 Jan 0001 00:00:00 -0000"}, 0.99, 1),
+        (lambda: {"X-RateLimit-Reset": f"{(datetime.now(UTC).timestamp() + 3000) * 1e6:.0f}"}, 2980, 3002),
+        (lambda: {"X-RateLimit-Reset": f"{(datetime.now(UTC).timestamp() + 3000) * 1e9:.0f}"}, 2980, 3002),
+        (lambda: {"X-RateLimit-Reset": "-1"}, 0.99, 1),
+        (lambda: {"Date": "Fri, 31 Dec 9999 23:59:59 -0500"}, 0.99, 1),
         (dict, 0.99, 1),
     ],
 )
@@ -182,6 +197,172 @@ def test_429_is_waited_out_as_told(
     assert api.usage.throttled_seconds == waited
     assert api.usage.retries == 0
     assert api.usage.requests == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "until"),
+    [
+        (lambda: {"Retry-After": "1000000000"}, "2058"),
+        (lambda: {"Retry-After": "10000000000"}, "2343"),
+        (lambda: {"Retry-After": "1e300"}, "9999-12-31 23:59 UTC"),
+        (lambda: {"Retry-After": "9" * 300}, "9999-12-31 23:59 UTC"),
+        (lambda: {"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, "9999-12-31 23:59 UTC"),
+        (lambda: {"Retry-After": "Fri, 31 Dec 9999 23:59:59 -0500"}, "9999-12-31 23:59 UTC"),
+        (lambda: {"X-RateLimit-Reset": f"{datetime.now(UTC).timestamp() + 90_000:.0f}"}, ""),
+        (lambda: {"Retry-After": "3700"}, ""),
+    ],
+)
+def test_a_wait_beyond_the_longest_window_ends_the_source(
+    httpserver: HTTPServer, asked: Callable[[], dict[str, str]], until: str
+) -> None:
+    clock = LeapingClock()
+    api = client(httpserver.url_for("/raise"), clock)
+    answers(httpserver, Response("{}", 429, asked()))
+    with pytest.raises(Throttled, match=f"Raise takes no requests until {until}") as caught:
+        api.get("/api/Gift/list")
+    assert caught.value.stops_source
+    assert clock.slept == []
+
+
+def test_waits_in_a_row_are_one_wait(httpserver: HTTPServer) -> None:
+    """Else an API that asks for a minute each time would hold a run for ever."""
+    clock = LeapingClock()
+    api = client(httpserver.url_for("/raise"), clock)
+    hour = [Response("", 429, {"Retry-After": "1200"})] * 3
+    answers(httpserver, *hour, Response("{}"), *hour, Response("", 429, {"Retry-After": "60"}))
+    api.get("/api/Gift/list")
+    with pytest.raises(Throttled, match="takes no requests until"):
+        api.get("/api/Gift/list")
+    assert sum(clock.slept) == pytest.approx(7200, abs=5)
+
+
+HEADERS = st.dictionaries(
+    st.sampled_from(
+        ["Retry-After", "Date", "X-RateLimit-Reset", "X-RateLimit-Limit", "X-RateLimit-Remaining", "Location"]
+    ),
+    st.one_of(
+        st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40),
+        st.integers().map(str),
+        st.floats().map(str),
+        st.datetimes().map(lambda at: f"{at:%a, %d %b} {at.year:04} {at:%H:%M:%S} GMT"),
+        st.integers(5_000, 20_000).map(lambda digits: "9" * digits),
+    ),
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    status=st.sampled_from([200, 204, 301, 400, 404, 418, 429, 500, 503]),
+    headers=HEADERS,
+    charset=st.sampled_from(["utf-8", "hex", "zlib", "idna", "undefined", "utf-16", "latin-1", "\x00", "x" * 999]),
+    body=st.one_of(st.binary(max_size=50), st.just(b'{"detail": ' + b"[" * 9_000)),
+)
+def test_whatever_comes_is_an_answer_or_an_error_of_ours(
+    status: int, headers: dict[str, str], charset: str, body: bytes
+) -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        told = {**headers, "Content-Type": f"application/json; charset={charset}"}
+        return httpx.Response(status, headers=told, stream=httpx.ByteStream(body))
+
+    api = client("http://127.0.0.1", reserve=0.5)
+    api._patience = replace(api._patience, throttle=30)
+    api._http = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://127.0.0.1")
+    for _ in range(2):
+        with suppress(SourceError):
+            api.get("/api/Gift/list")
+
+
+# Bounds.
+
+
+def packed(times: int, body: bytes) -> bytes:
+    return packed(times - 1, gzip.compress(body, 9)) if times else body
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_body_that_unpacks_to_more_than_a_page_can_be_is_not_unpacked(httpserver: HTTPServer, times: int) -> None:
+    bomb = packed(times, b" " * (2 * MOST_BYTES))
+    headers = {"Content-Encoding": ", ".join(["gzip"] * times)}
+    answers(httpserver, *[Response(bomb, headers=headers)] * 3)
+    with pytest.raises(AnswerNotUnderstood, match="more than 32 MB once it is unpacked"):
+        client(httpserver.url_for("/raise")).get("/api/Gift/list")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate", "identity", "", "gzip, gzip"])
+def test_a_packed_body_is_unpacked(httpserver: HTTPServer, coding: str) -> None:
+    body = b'{"items": []}'
+    sent = {"deflate": zlib.compress(body), "identity": body, "": body}.get(coding, packed(coding.count("gzip"), body))
+    answers(httpserver, Response(sent, headers={"Content-Encoding": coding}))
+    assert client(httpserver.url_for("/raise")).get("/api/Gift/list") == body.decode()
+
+
+@pytest.mark.parametrize(("coding", "cut"), [("gzip", 9), ("gzip", 25), ("br", 99), ("deflate", 99)])
+def test_a_body_that_breaks_off_or_is_packed_otherwise_is_told(httpserver: HTTPServer, coding: str, cut: int) -> None:
+    sent = gzip.compress(b'{"items": []}')[:cut]
+    answers(httpserver, *[Response(sent, headers={"Content-Encoding": coding})] * 3)
+    with pytest.raises(AnswerNotUnderstood, match="a body that cannot be unpacked"):
+        client(httpserver.url_for("/raise")).get("/api/Gift/list")
+
+
+@pytest.mark.parametrize(
+    ("body", "charset", "text"),
+    [
+        ('{"é": 1}'.encode(), "utf-8", '{"é": 1}'),
+        ('{"é": 1}'.encode(), "iso-8859-1", '{"é": 1}'),
+        ('{"é": 1}'.encode("latin-1"), "iso-8859-1", '{"é": 1}'),
+        ('{"é": 1}'.encode("utf-16"), "utf-16", '{"é": 1}'),
+        ('{"é": 1}'.encode("utf-8-sig"), "utf-8", '{"é": 1}'),
+        ('{"é": 1}'.encode(), "hex", '{"é": 1}'),
+        ('{"é": 1}'.encode("latin-1"), "zlib", '{"\ufffd": 1}'),
+        ('{"é": 1}'.encode("latin-1"), "undefined", '{"\ufffd": 1}'),
+    ],
+)
+def test_json_is_utf_8_whatever_it_is_called(httpserver: HTTPServer, body: bytes, charset: str, text: str) -> None:
+    answers(httpserver, Response(body, content_type=f"application/json; charset={charset}"))
+    assert client(httpserver.url_for("/raise")).get("/api/Gift/list") == text
+
+
+@pytest.mark.parametrize(
+    "start", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b""]
+)
+def test_an_answer_that_trickles_in_ends_in_time(start: bytes) -> None:
+    def trickle(listener: socket.socket) -> None:
+        with suppress(OSError), listener.accept()[0] as connection:
+            connection.sendall(start)
+            while True:
+                connection.sendall(b"H" if not start else b"x")
+                sleep(0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        trickles = Thread(target=trickle, args=(listener,), daemon=True)
+        trickles.start()
+        api = client(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        api._patience = replace(api._patience, attempts=1, answer=5, whole=0.3)
+        began = monotonic()
+        with pytest.raises((SourceUnreachable, SourceBroken), match="no answer in time"):
+            api.get("/api/Gift/list")
+        assert monotonic() - began < 5
+        api.close()
+        trickles.join(10)
+
+
+def test_an_hour_without_a_whole_answer_ends_the_source() -> None:
+    clock = LeapingClock()
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        clock.sleep(500)
+        raise httpx.ReadTimeout("")
+
+    api = client("http://127.0.0.1", clock)
+    api._has_answered = True
+    api._http = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://127.0.0.1")
+    failed = []
+    for _ in range(3):
+        with pytest.raises((SourceBroken, SourceUnreachable)) as caught:
+            api.get("/api/Gift/list")
+        failed.append(caught.value.stops_source)
+    assert failed == [False, False, True]
+    assert api.usage.requests == 8
 
 
 def test_429_without_a_word_is_asked_about_ever_less_often(httpserver: HTTPServer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,9 @@ class Api:
     missed: Collection[int] = ()
     """Rows that are counted and not given."""
 
+    total_of: Callable[[int], int | None] = int
+    """What it says instead of how many rows it counts."""
+
     http: Any = None
 
     def __post_init__(self) -> None:
@@ -81,7 +84,7 @@ class Api:
             raise SourceUnreachable("Raise", "127.0.0.1", "gone")
         if any(row["id"] in self.broken for row in rows):
             raise SourceBroken("Raise", THINGS.path, "status 500")
-        return page_of("Raise", THINGS, "items", json.dumps({"items": rows, "total": total}))
+        return page_of("Raise", THINGS, "items", json.dumps({"items": rows, "total": self.total_of(total)}))
 
     def _ordered(self, since: datetime | None = None) -> list[dict[str, Any]]:
         return [
@@ -118,9 +121,9 @@ class Api:
     def singles(self, resource: Resource, keys: Iterable[int], known: Collection[int] = ()) -> Iterator[Page]:
         return iter(())
 
-    def count(self, resource: Resource) -> int:
+    def count(self, resource: Resource) -> int | None:
         self.requests += 1
-        return len(self.rows)
+        return self.total_of(len(self.rows))
 
     def foreign(self, held: Held) -> Foreign | None:
         return None
@@ -360,6 +363,66 @@ def test_the_total_of_an_empty_collection_is_zero(tmp_path: Path, style: str) ->
     run(api, warehouse)
     (audit,) = warehouse.audit()
     assert (audit["api_total"], audit["rows_read"], audit["is_complete"]) == (0, 0, True)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_without_a_total_nothing_is_complete_or_deleted(tmp_path: Path, style: str, is_empty: bool) -> None:
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    run(api, warehouse)
+    api.total_of = lambda _: None
+    api.now += timedelta(hours=1)
+    if is_empty:
+        api.rows.clear()
+    else:
+        del api.rows[3]
+    for full in (True, False):
+        run(api, warehouse, full=full)
+        audit = warehouse.audit()[-1]
+        assert (audit["is_complete"], audit["rows_deleted"], audit["api_total"]) == (False, 0, None)
+        assert "does not say how many things there are" in audit["error"]
+    assert len(warehouse.rows("_deleted_at is null")) == 30
+    api.total_of = int
+    api.now += timedelta(hours=1)
+    if not is_empty:
+        run(api, warehouse)
+        assert warehouse.audit()[-1]["is_complete"]
+        assert set(warehouse.rows("_deleted_at is not null")) == {3}
+
+
+def test_an_exception_that_nobody_foresaw_is_an_error_of_its_resource(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
+
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError("Ada Lovelace")
+
+    monkeypatch.setattr(api, "_answer", fails)
+    run(api, warehouse)
+    (audit,) = warehouse.audit()
+    assert not audit["is_complete"]
+    assert audit["error"].startswith("Reading /api/Thing/list failed unexpectedly (ZeroDivisionError)")
+
+
+def test_rows_that_cannot_be_typed_are_accounted_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
+    answer = api._answer
+
+    def odd(rows: list[dict[str, Any]], total: int) -> Page:
+        page = answer(rows, total)
+        return replace(page, body=page.body.replace('{"id": 7,', '{"id": 7, "odd": 1e400,'))
+
+    monkeypatch.setattr(api, "_answer", odd)
+    for _ in range(2):
+        run(api, warehouse, full=True)
+        audit = warehouse.audit()[-1]
+        assert (audit["is_complete"], audit["rows_quarantined"], audit["error"]) == (True, 1, None)
+        assert len(warehouse.rows()) == 29
+        api.now += timedelta(hours=1)
+    monkeypatch.undo()
+    run(api, warehouse, full=True)
+    assert len(warehouse.rows()) == 30
 
 
 def test_a_collection_that_gives_nothing_and_counts_rows_is_not_read(

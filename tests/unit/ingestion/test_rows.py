@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import astuple
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,7 @@ from ingestion.errors import AnswerNotUnderstood, RowsNotTyped
 from ingestion.pages import BEGINNING, Position
 from ingestion.pii import Veil
 from ingestion.rows import RowReader
+from ingestion.virtuous_crm_plus.resources import CONTACTS
 from ingestion.virtuous_crm_plus.resources import GIFTS as CRM_GIFTS
 from ingestion.workbench import Workbench
 
@@ -259,12 +261,95 @@ def test_an_error_that_nobody_foresaw_is_of_this_resource_and_quotes_nothing(
         raise duckdb.ConversionException("could not read 'Ada Lovelace'")
 
     monkeypatch.setattr(reader, "_select", fails)
+    assert read(reader, [GIFT]) == []
+    ((record_id, field, text, error),) = [astuple(record) for record in reader.unreadable]
+    assert (record_id, field, text) == (str(GIFT["id"]), "", None)
+    assert error == "the row could not be typed (ConversionException)"
     with pytest.raises(
         RowsNotTyped, match=r"Rows of /api/Gift/list could not be typed \(ConversionException\)"
     ) as told:
-        read(reader, [GIFT])
+        read(reader, [{**GIFT, "id": key} for key in range(1000, 1200)])
     assert "Ada" not in str(told.value)
     assert told.value.__suppress_context__
+
+
+# What one of the parsers does not take, or takes for something else.
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '{"id": 7, "amount": 1e400}',
+        '{"id": 7, "unknown": 1e400}',
+        '{"id": 7, "amount": ' + "9" * 5_000 + "}",
+        '{"id": 7, "unknown": ' + "[" * 800 + "]" * 800 + "}",
+        '{"id": 7, "id": 8}',
+        '{"id": 8, "id": 7}',
+        '{"id": 1, "id": 7}',
+    ],
+)
+def test_a_row_that_no_parser_takes_is_quarantined_alone(reader: RowReader, odd: str) -> None:
+    good = [json.dumps({**GIFT, "id": key}) for key in (1, 2, 3, 4)]
+    body = f'{{"items": [{good[0]}, {good[1]}, {odd}, {good[2]}, {good[3]}], "total": 5}}'
+    page = page_of("Raise", GIFTS, "items", body)
+    rows = reader.read([page]).to_pylist()
+    quarantined = {record.record_id for record in reader.unreadable}
+    assert {row["id"] for row in rows} - {7} == {1, 2, 3, 4}
+    assert {row["id"] for row in rows} | {int(key) for key in quarantined} == {1, 2, 3, 4, page.ids[2]}
+    assert len(rows) == len({row["id"] for row in rows})
+    assert reader.rows_read == 5
+    assert reader.rows_new == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("12", 12),
+        ("-5", -5),
+        ("12.00", 12),
+        ('"0012"', 12),
+        ('" 12 "', 12),
+        ('"+12.0"', 12),
+        ('"9007199254740993.0"', 9007199254740993),
+        ("9223372036854775807", 2**63 - 1),
+        ("9223372036854775808", None),
+        ("18446744073709551616", None),
+        ("9" * 5_000, None),
+        ("1e3", None),
+        ("1e400", None),
+        ("9007199254740993.0", None),
+        ("1.5", None),
+        ('"1.0e3"', None),
+        ('"12_000"', None),
+        ('"\uff11\uff12"', None),
+        ('"\u0661\u0662"', None),
+        ('""', None),
+        ("true", None),
+        ("[1]", None),
+    ],
+)
+def test_an_id_is_what_every_parser_reads(reader: RowReader, text: str, key: int | None) -> None:
+    page = page_of("Raise", GIFTS, "items", f'{{"items": [{{"id": {text}, "amount": 5}}], "total": 1}}')
+    assert page.ids == (key,)
+    table = reader.read([page])
+    assert (table.to_pylist()[0]["id"] if table.num_rows else None) == key
+    assert len(reader.unreadable) == (key is None)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+@pytest.mark.parametrize(
+    "instant",
+    ["9999-12-31T23:59:59-05:00", "9999-12-31T23:59:59.9999999", "9999-12-31T00:00:00Z", "12/31/9999 11:59:59 PM"],
+)
+def test_an_instant_at_the_end_of_the_calendar_is_told_and_breaks_nothing(instant: str, zone: str) -> None:
+    contacts = RowReader(
+        CONTACTS, rows="list", organization="riverside", extracted_at=NOW, bench=Workbench(), time_zone=zone
+    )
+    body = json.dumps({"list": [{"id": 1, "modifiedDateTimeUtc": instant}], "total": 1})
+    (row,) = contacts.read([page_of("CRM+", CONTACTS, "list", body)]).to_pylist()
+    assert row["modified_date_time_utc"] is None
+    assert contacts.latest is None
+    assert [(record.record_id, record.raw_text) for record in contacts.unreadable] == [("1", instant)]
 
 
 def test_a_field_that_comes_with_few_rows_is_not_lost(reader: RowReader) -> None:

@@ -133,7 +133,8 @@ def test_what_the_command_is_told_reaches_the_job(tieout, monkeypatch: pytest.Mo
     monkeypatch.setattr(pipeline.defs, "resolve_job_def", lambda _: Job())
     accepted = ["--accept-deletions", "raise.webhooks", "--accept-deletions", "crm_plus.gifts"]
     accepted += ["--accept-organization", "crm_plus"]
-    answer = tieout("run", "--only", "ingest", "--full", *accepted, RAISE_API_TOKEN="secret")
+    waits = ["--wait-at-most", "1h30m"]
+    answer = tieout("run", "--only", "ingest", "--full", *accepted, *waits, RAISE_API_TOKEN="secret")
     assert answer.returncode == 0, answer.stderr
     assert asked == [
         {
@@ -141,9 +142,17 @@ def test_what_the_command_is_told_reaches_the_job(tieout, monkeypatch: pytest.Mo
             "full": True,
             "accept_deletions": ["raise.webhooks", "crm_plus.gifts"],
             "accept_organization": ["crm_plus"],
+            "wait_at_most": 5400.0,
         }
     ]
     assert RunOptions(**asked[0])
+
+
+@pytest.mark.parametrize("duration", ["", "soon", "5", "-1h", "1h30", "1s1h"])
+def test_a_wait_is_a_duration(tieout, duration: str) -> None:
+    answer = tieout("run", "--wait-at-most", duration, RAISE_API_TOKEN="secret")
+    assert answer.returncode == 2
+    assert "is not a duration such as 90s, 15m, 2h or 1h30m" in " ".join(answer.stderr.split())
 
 
 def test_a_locked_warehouse_is_told_before_anything_is_fetched(tmp_path: Path, unused_tcp_port: int) -> None:

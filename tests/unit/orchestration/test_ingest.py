@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from dagster._core.storage.tags import (
 from dagster_dlt import DagsterDltResource
 
 from ingestion.errors import WarehouseLocked
-from ingestion.http import Patience
+from ingestion.http import PATIENCE, Patience
 from ingestion.resource_reading import Outcome
 from ingestion.sources import definition
 from orchestration import rounds
@@ -105,7 +104,7 @@ def materialize(
         found = outcomes[organization.slug]
         if isinstance(found, Exception):
             raise found
-        is_throttled = organization.slug in throttled and patience.throttle < math.inf
+        is_throttled = organization.slug in throttled and patience.throttle < PATIENCE.throttle
         live = (foreign or {}).get(organization.slug)
         yield Reading(None, found, is_throttled=is_throttled, foreign_organization=live)
 
@@ -277,21 +276,21 @@ def test_what_killed_runs_left_is_finished_before_anything_is_read(
     monkeypatch.setattr(rounds, "finish_pending", lambda source, _: opened.append(source))
     alone = RunOptions(organizations=["south"])
     assert materialize(asset, monkeypatch, {"south": {}}, alone, opened=opened).success
-    assert opened == ["raise", ("south", math.inf)]
+    assert opened == ["raise", ("south", PATIENCE.throttle)]
 
 
 def test_who_is_to_wait_for_long_comes_last(asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[tuple[str, float]] = []
     outcomes = {slug: {"gifts": outcome("gifts")} for slug in ("north", "south")}
     assert materialize(asset, monkeypatch, outcomes, throttled=["north"], opened=opened).success
-    assert opened == [("north", 60), ("south", 60), ("north", math.inf)]
+    assert opened == [("north", 60), ("south", 60), ("north", PATIENCE.throttle)]
 
 
 def test_one_alone_waits_as_long_as_it_is_told(asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[tuple[str, float]] = []
     alone = RunOptions(organizations=["north"])
     assert materialize(asset, monkeypatch, {"north": {}}, alone, opened=opened).success
-    assert opened == [("north", math.inf)]
+    assert opened == [("north", PATIENCE.throttle)]
 
 
 def test_a_run_of_partitions_reads_them_alone_and_fails_with_them(
