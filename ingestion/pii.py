@@ -23,6 +23,14 @@ from ingestion.settings import PiiMode, Settings
 _CLASSIFIES = re.compile(r"(.*[a-z])?type(display)?|.*source", re.IGNORECASE)
 _NUMBERS_A_PERSON = re.compile(r"phone|fax|mobile|zip|postal", re.IGNORECASE)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:?\d\d)?)?")
+# What the warehouse needs of a delivered payload, as text: which record it is, when it changed, whether it syncs.
+_OF_A_PAYLOAD = {
+    "id": re.compile(r"\d{1,19}"),
+    "recurringGiftId": re.compile(r"\d{1,19}"),
+    "canSync": re.compile(r"\s*(true|false)\s*", re.IGNORECASE),
+    "modifiedDate": (_LOCAL_INSTANT := re.compile(r"\d{1,4}[/-]\d\d?[/-]\d{1,4}[\d:.T\s]*([AP]M)?", re.IGNORECASE)),
+    "modifiedDateTime": _LOCAL_INSTANT,
+}
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\ufeff"))
 
 
@@ -68,7 +76,9 @@ class Veil:
         if isinstance(value, list):
             return [self._hidden(inner, key) for inner in value]
         if isinstance(value, str):
-            return value if _CLASSIFIES.fullmatch(key) or _INSTANT.fullmatch(value) else self.text(value)
+            if _CLASSIFIES.fullmatch(key) or _INSTANT.fullmatch(value) or _tells_of_a_payload(key, value):
+                return value
+            return self.json(value) if _is_object(value) else self.text(value)
         if isinstance(value, int | float) and not isinstance(value, bool) and _NUMBERS_A_PERSON.search(key):
             return self.text(str(value))
         return value
@@ -96,5 +106,10 @@ def _salt(given: SecretStr | None, folder: Path) -> bytes:
     return path.read_bytes()
 
 
+def _tells_of_a_payload(key: str, value: str) -> bool:
+    return key in _OF_A_PAYLOAD and bool(_OF_A_PAYLOAD[key].fullmatch(value))
+
+
 def _is_object(value: str | None) -> bool:
-    return value is not None and value.lstrip()[:1] in ("{", "[")
+    """Whether a text seems to be a JSON object or list, or a JSON text that holds one."""
+    return value is not None and value.lstrip().removeprefix('"').lstrip()[:1] in ("{", "[")

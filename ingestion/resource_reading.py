@@ -18,7 +18,7 @@ from ingestion.columns import Resource
 from ingestion.coverage import NEVER, Coverage, Range
 from ingestion.errors import ClockWrong, ReadingFailed, SourceError, TieoutError
 from ingestion.http import ReadClient
-from ingestion.log_entries import LogEntry, Waiting
+from ingestion.log_entries import LogEntry, Waiting, is_about_campaign
 from ingestion.pages import BEGINNING, KnownHole, Page, Position, known_hole, prefetched
 from ingestion.plan import Mode, Plan, ReadProgress, plan
 from ingestion.rows import RowReader
@@ -118,7 +118,8 @@ class ResourceReading:
         self.stopped_by: SourceError | None = refused
         self.events: dict[int, dict[int, None]] = {}
         self.entries: list[LogEntry] = []
-        """The newest entries of a log that this reading brought, as many of each log as a run may ask for."""
+        """Entries of a log that this reading brought: those about campaigns, and the newest others of each log, as many
+        as a run may ask for."""
         self.outcome = Outcome(resource.name, rows.extracted_at)
         self._client = client
         self._settings = settings
@@ -396,7 +397,7 @@ class ResourceReading:
         return not keys or (keys[0] >= keys[-1] and (not is_first or max(keys) >= self.rows.highest_before))
 
     def _entries(self, waiting: Waiting) -> Iterator[pa.Table | None]:
-        """What entries of a log tell only one by one: the newest that were not asked for yet, within a budget."""
+        """What entries of a log tell only one by one: those that were not asked for yet, within a budget."""
         self.outcome.mode = Mode.INCREMENTAL.value
         for batch in _batches(self._client.entries(self.resource, waiting)):
             yield self._read(batch)
@@ -501,8 +502,13 @@ class ResourceReading:
         for kind, key in zip(table["event_type"].to_pylist(), table["context_id"].to_pylist(), strict=True):
             if kind is not None and key and key.isdecimal():
                 self.events.setdefault(kind // 10, {})[int(key)] = None
-        for key, log in zip(table["id"].to_pylist(), table["webhook_id"].to_pylist(), strict=True):
-            if log is not None and self._noted[log] < self._settings.webhook_payloads_per_run:
+        columns = ("id", "webhook_id", "event_type", "event_type_display")
+        for key, log, kind, label in zip(*(table[name].to_pylist() for name in columns), strict=True):
+            if log is None:
+                continue
+            if is_about_campaign(kind, label):
+                self.entries.append(LogEntry(key, log, is_of_campaign=True))
+            elif self._noted[log] < self._settings.webhook_payloads_per_run:
                 self._noted[log] += 1
                 self.entries.append(LogEntry(key, log))
 

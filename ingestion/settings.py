@@ -237,7 +237,7 @@ class Settings(Paths):
     commit_every_rows: int = Field(200_000, ge=1)
     """How many new or changed rows are loaded at a time; a reading that is killed goes on behind the last ones."""
     webhook_payloads_per_run: int = Field(200, ge=0)
-    """How many payloads of webhook deliveries a run asks for, of each organization: each costs a request."""
+    """How many payloads of webhook deliveries a run asks for, of each organization, those about campaigns apart."""
     warehouse_memory_limit: Annotated[str, AfterValidator(_size)] | None = None
     """How much DuckDB may hold in memory while the models are built; by the size of the warehouse unless it is set."""
     alert_webhook_url: Annotated[SecretStr, AfterValidator(_alert_url)] | None = None

@@ -32,7 +32,7 @@ class RunOptions(dg.ConfigurableResource):  # type: ignore[type-arg]
     wait_at_most: float = PATIENCE.throttle
     """Seconds that a 429 may keep a source waiting."""
     payloads: bool = True
-    """Ask for the payloads of webhook deliveries too, each of which costs a request."""
+    """Ask for all payloads of webhook deliveries, each of which costs a request; those about campaigns come always."""
 
     def settings(self) -> Settings:
         """The settings, as this run is to take them."""

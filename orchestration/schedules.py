@@ -50,7 +50,7 @@ OCCASIONS = (
         "hourly",
         (SCHEDULE_HOURLY,),
         "0 * * * *",
-        "A whole run without the payloads of webhook deliveries. The read plan makes it small by itself.",
+        "A whole run; of the payloads of webhook deliveries only those about campaigns. The read plan makes it small.",
         {"payloads": False},
     ),
     Occasion("nightly", (SCHEDULE_NIGHTLY, SCHEDULE), "0 6 * * *", "A whole run.", {}),

@@ -74,6 +74,22 @@
 {%- endmacro %}
 
 
+{#- Why it is not known whether a record was to sync; `unread_events` is null where nothing lies unread. -#}
+{% macro unknown_expectation_text(campaign, of_what, unread_events) -%}
+    'It is not known whether the campaign' || coalesce(' "' || nullif({{ campaign }}, '') || '"', '')
+    || ' of {{ of_what }} was syncing'
+    || case
+        when {{ unread_events }} > 0
+            then
+                ': the delivery log holds ' || {{ unread_events }}
+                || case {{ unread_events }} when 1 then ' entry' else ' entries' end
+                || ' about it from around that time that may tell of a switch, and whose payload was not read'
+                || ' or could not be understood.'
+        else '.'
+    end
+{%- endmacro %}
+
+
 {#- The hook of a reconciliation that is a maintained table: up to when the comparison holds moves on with every read, also
     for rows that say the same as before. -#}
 {% macro restate_as_of(entity) -%}

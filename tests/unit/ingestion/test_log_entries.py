@@ -46,6 +46,8 @@ class Log:
 
     server: HTTPServer
     entries: dict[int, tuple[int, Any]] = field(default_factory=dict)
+    kinds: dict[int, tuple[int | None, str | None]] = field(default_factory=dict)
+    """Event type and label of entries that are not those of a gift."""
     answers: dict[int, Response] = field(default_factory=dict)
     asked: list[int] = field(default_factory=list)
     order: Callable[[int], Any] = neg
@@ -78,7 +80,9 @@ class Log:
     def _row(self, id: int) -> dict[str, Any]:
         created = (START - timedelta(days=30) + timedelta(minutes=id)).isoformat()
         webhook = self.entries[id][0]
-        return {"id": id, "webhookId": webhook, "eventType": 10, "contextId": id, "createdDate": created}
+        kind, label = self.kinds.get(id, (10, None))
+        told = {"eventType": kind, "eventTypeDisplay": label, "contextId": id, "createdDate": created}
+        return {"id": id, "webhookId": webhook, **told}
 
     def _single(self, request: Request) -> Response:
         id = int(request.path.rsplit("/", 1)[1])
@@ -181,7 +185,7 @@ def test_a_run_asks_for_the_newest_within_its_budget_and_the_next_goes_on(log: L
     log.entries = {id: (31 + id % 2, "{}") for id in range(1, 11)}
     outcome = run(log, warehouse, most=4)
     assert log.asked == [10, 9, 8, 7]
-    assert outcome.mode_reason == "single entries, newest first: 4 read"
+    assert outcome.mode_reason == "single entries, those about campaigns first: 4 read"
     log.entries[11] = (31, "{}")
     run(log, warehouse, most=4)
     assert log.asked == [11, 6, 5, 4]
@@ -190,6 +194,86 @@ def test_a_run_asks_for_the_newest_within_its_budget_and_the_next_goes_on(log: L
     run(log, warehouse, most=4)
     assert log.asked == []
     assert set(payloads(warehouse)) == set(log.entries)
+
+
+CAMPAIGN = (41, "Campaign Updated")
+
+
+@pytest.mark.parametrize(
+    "kind", [CAMPAIGN, (40, None), (43, "Sync Switched"), (99, "CAMPAIGN sync off"), (None, "campaign")]
+)
+@pytest.mark.parametrize("most", [0, 3])
+def test_entries_about_campaigns_come_first_and_outside_the_budget(
+    log: Log, warehouse: Path, kind: tuple[int | None, str | None], most: int
+) -> None:
+    log.entries = dict.fromkeys(range(1, 31), (31, "{}"))
+    log.kinds = dict.fromkeys(range(1, 6), kind)
+    run(log, warehouse, most=most)
+    assert log.asked == [5, 4, 3, 2, 1, 30, 29, 28][: 5 + most]
+    log.entries[31], log.kinds[31] = (31, "{}"), kind
+    run(log, warehouse, most=most)
+    assert log.asked == [31, 27, 26, 25][: 1 + most]
+
+
+def test_entries_about_campaigns_that_are_behind_come_first_in_the_next_run(log: Log, warehouse: Path) -> None:
+    """Those of runs that asked for nothing, as they are in the warehouse."""
+    log.entries = dict.fromkeys(range(1, 11), (31, "{}"))
+    log.kinds = {2: CAMPAIGN, 3: (None, None)}
+    log.answers = {2: Response(status=500)}
+    run(log, warehouse, most=0)
+    assert log.asked == [2]
+    log.answers = {}
+    run(log, warehouse, most=1)
+    assert log.asked == [2, 10]
+
+
+def test_an_entry_about_a_campaign_that_is_absent_says_nothing_of_the_others(log: Log, warehouse: Path) -> None:
+    log.entries = dict.fromkeys(range(1, 21), (31, "{}"))
+    log.kinds = dict.fromkeys(range(3, 11), CAMPAIGN)
+    log.answers = {id: Response(status=404) for id in range(3, 11)}
+    run(log, warehouse, most=4)
+    assert log.asked == [*range(10, 2, -1), 20, 19, 18, 17]
+
+
+def test_entries_about_campaigns_that_fail_do_not_keep_the_others_from_being_read(log: Log, warehouse: Path) -> None:
+    log.entries = dict.fromkeys(range(1, 21), (31, "{}"))
+    log.kinds = dict.fromkeys(range(1, 6), CAMPAIGN)
+    log.answers = {id: Response(status=500) for id in range(1, 6)}
+    outcome = run(log, warehouse, most=4)
+    assert log.asked == [5, 4, 3, 20, 19, 18, 17]
+    assert not outcome.is_complete
+    # A refusal concerns the whole log.
+    log.answers = {id: Response(status=403) for id in range(1, 6)}
+    run(log, warehouse, most=4)
+    assert log.asked == [2]
+
+
+def test_a_fifth_of_the_budget_goes_to_the_oldest(log: Log, warehouse: Path) -> None:
+    """An organization with more deliveries a day than the budget gets to the old ones all the same."""
+    log.entries = dict.fromkeys(range(1, 101), (31, "{}"))
+    run(log, warehouse, most=10)
+    assert log.asked == [*range(100, 92, -1), 91, 92]
+    oldest = []
+    for day in range(1, 4):
+        log.entries |= dict.fromkeys(range(day * 1000, day * 1000 + 50), (31, "{}"))
+        run(log, warehouse, most=10)
+        oldest += log.asked[8:]
+    assert oldest == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_oldest_are_looked_for_where_the_log_still_retains_them(log: Log, warehouse: Path) -> None:
+    log.entries = dict.fromkeys(range(1, 3001), (31, "{}"))
+    run(log, warehouse, most=0)
+    log.answers = {id: Response(status=404) for id in range(1, 2501)}
+    oldest = []
+    for _ in range(3):
+        run(log, warehouse, most=100)
+        oldest.append(log.asked[80:])
+    assert all(len(asked) == 20 for asked in oldest)
+    read = [id for id, (outcome, *_) in payloads(warehouse).items() if outcome == "read" and id < 2700]
+    assert read
+    # What is known to be beyond what the log retains is not tried again.
+    assert min(oldest[-1]) > 2000
 
 
 def test_what_the_log_no_longer_retains_stays_and_is_asked_for_once(log: Log, warehouse: Path) -> None:

@@ -112,6 +112,33 @@ def test_what_is_not_about_a_person_stays(veil: Veil) -> None:
     assert json.loads(entry["pay_load"])["donor"]["modifiedDate"] == "2026-03-01T10:00:00"
 
 
+@pytest.mark.parametrize("is_text", [False, True], ids=["object", "JSON in a JSON text"])
+@pytest.mark.parametrize("is_member_text", [False, True], ids=["member", "member that is a JSON text"])
+def test_what_the_warehouse_needs_of_a_payload_stays(veil: Veil, is_text: bool, is_member_text: bool) -> None:
+    record = {
+        "id": "7",
+        "canSync": " False",
+        "modifiedDateTime": "3/1/2026 10:00:00\u202fAM",
+        "recurringGiftId": "301",
+        "name": "Marked",
+    }
+    payload = json.dumps({"eventType": 41, "data": json.dumps(record) if is_member_text else record})
+    entry, _ = read(WEBHOOK_LOGS, {**ENTRY, "payLoad": json.dumps(payload) if is_text else payload}, veil)
+    told = json.loads(entry["pay_load"])
+    data = (json.loads(told) if is_text else told)["data"]
+    data = json.loads(data) if is_member_text else data
+    assert {name: value for name, value in data.items() if name != "name"} == {
+        name: value for name, value in record.items() if name != "name"
+    }
+    assert data["name"] != "Marked"
+
+
+@pytest.mark.parametrize("name", ["id", "canSync", "modifiedDate"])
+@pytest.mark.parametrize("value", ["Marked", "ann@marked.example.org", "602-555-0147", "{Marked", '"{Marked'])
+def test_nothing_else_hides_behind_the_names_of_a_payload(veil: Veil, name: str, value: str) -> None:
+    assert value not in (veil.json(json.dumps({name: value})) or "")
+
+
 def test_left_out_means_null() -> None:
     donor, _ = read(DONORS, DONOR, Veil(b"salt", leaves_out=True))
     assert donor["email"] is donor["name"] is donor["phone"] is None

@@ -1,16 +1,9 @@
 -- What the delivery log tells of the sync switch of campaigns: how it stood once the campaign was modified. A payload that
 -- does not tell its modification tells nothing: a retry would look like a switch.
-with campaign_event_types as (
-    select event_type
-    from {{ ref('event_types') }}
-    where resource_family = 'Campaign'
-),
-
-payloads as (
+with payloads as (
     select
         organization,
         webhook_log_id,
-        resource_id,
         can_sync
     from {{ ref('int_raise__webhook_payloads') }}
     where can_sync is not null
@@ -20,12 +13,11 @@ deliveries as (
     select
         organization,
         webhook_log_id,
-        event_type,
         {{ integer_key('record_id') }} as campaign_id,
         modified_at,
         attempted_at
     from {{ ref('int_raise__webhook_deliveries') }}
-    where modified_at is not null
+    where modified_at is not null and {{ is_about_campaign('event_type', 'observed_label') }}
 ),
 
 -- retries and other webhooks tell the same once more
@@ -37,14 +29,11 @@ states as (
         payloads.can_sync,
         min(row(deliveries.attempted_at, deliveries.webhook_log_id)) as first_told
     from deliveries
-    semi join campaign_event_types on deliveries.event_type = campaign_event_types.event_type
     inner join payloads
         on
             deliveries.organization = payloads.organization
             and deliveries.webhook_log_id = payloads.webhook_log_id
-    where
-        deliveries.campaign_id is not null
-        and coalesce({{ integer_key('payloads.resource_id') }}, deliveries.campaign_id) = deliveries.campaign_id
+    where deliveries.campaign_id is not null
     group by all
 )
 

@@ -12,7 +12,8 @@ with activities as (
         changed_at,
         campaign_name,
         is_expected,
-        campaign_evidence
+        campaign_evidence,
+        case when campaign_evidence = 'unread' then unread_events end as unread_events
     from {{ ref('int_raise__giving_expectations') }}
     where is_activity and donor_id is not null
 ),
@@ -31,7 +32,14 @@ totals as (
             as expected_changed_since,
         count(*) filter (where is_expected is null) as unknown_count,
         count(*) filter (where campaign_evidence = 'assumed') as assumed_count,
-        min(campaign_name) filter (where is_expected is null) as unknown_campaign,
+        -- what lies unread can be read: it is named first
+        arg_min(
+            {
+                'campaign': campaign_name,
+                'unread_events': unread_events
+            },
+            row(unread_events is null, campaign_name)
+        ) filter (where is_expected is null) as unknown,
         min(campaign_name) filter (where not is_expected) as disabled_campaign
     from activities
     group by organization, donor_id
@@ -75,7 +83,8 @@ select
     first_expected.record_id as first_expected_id,
     first_expected.campaign_evidence as first_expected_evidence,
     first_expected.campaign_name as first_expected_campaign,
-    totals.unknown_campaign,
+    totals.unknown.campaign as unknown_campaign,
+    totals.unknown.unread_events,
     totals.disabled_campaign
 from totals
 left join first_expected_activities as first_expected

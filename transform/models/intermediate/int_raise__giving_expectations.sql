@@ -31,7 +31,9 @@ windows as (
     select
         organization,
         campaign_id,
-        can_sync,
+        -- what is assumed is not said while the log may tell otherwise
+        case when unread_events > 0 then null else can_sync end as can_sync,
+        unread_events,
         evidence,
         coalesce(valid_from, '-infinity'::timestamptz) as starts_at,
         coalesce(valid_to, 'infinity'::timestamptz) as ends_at
@@ -82,6 +84,7 @@ campaign_states as (
         candidates.campaign_name,
         candidates.found_by,
         windows.can_sync,
+        coalesce(windows.unread_events, 0) as unread_events,
         coalesce(windows.evidence != 'assumed', false) as is_observed
     from periods
     inner join candidates
@@ -112,9 +115,15 @@ campaign_verdicts as (
         bool_or(can_sync and is_observed) as is_syncing_observed,
         bool_and(is_observed) as is_all_observed,
         count(campaign_id) as campaign_count,
-        -- the one that decides: one that syncs, where there is one
-        coalesce(min(campaign_id) filter (where can_sync), min(campaign_id)) as campaign_id,
-        coalesce(min(campaign_name) filter (where can_sync), min(campaign_name)) as campaign_name,
+        -- the one that decides: one that syncs, where there is one, else one of which nobody knows
+        {% for column in ['campaign_id', 'campaign_name'] -%}
+            coalesce(
+                min({{ column }}) filter (where can_sync),
+                min({{ column }}) filter (where unread_events > 0),
+                min({{ column }})
+            ) as {{ column }},
+        {% endfor -%}
+        max(unread_events) as unread_events,
         min(found_by) as found_by
     from campaign_states
     group by organization, campaign_lookup_key, starts_at, ends_at
@@ -156,12 +165,14 @@ select
     case
         when unreadable_links.record_id is not null then 'unknown'
         when campaign_verdicts.campaign_lookup_key is null then 'campaign_not_found'
+        when campaign_verdicts.was_syncing is null and campaign_verdicts.unread_events > 0 then 'unread'
         when campaign_verdicts.was_syncing is null then 'unknown'
         when not giving_records.is_created_at_known then 'assumed'
         when campaign_verdicts.was_syncing and campaign_verdicts.is_syncing_observed then 'observed'
         when not campaign_verdicts.was_syncing and campaign_verdicts.is_all_observed then 'observed'
         else 'assumed'
-    end as campaign_evidence
+    end as campaign_evidence,
+    coalesce(campaign_verdicts.unread_events, 0) as unread_events
 from giving_records
 left join campaign_verdicts
     on

@@ -19,6 +19,7 @@ payloads as (
         webhook_log_id,
         payload_state,
         modified_at,
+        body_hash,
         has_recurring_gift,
         load_id
     from {{ ref('int_raise__webhook_payloads') }}
@@ -41,7 +42,7 @@ logs as (
     from {{ ref('stg_raise__webhook_logs') }}
 ),
 
-{% if is_incremental() -%}
+{% if adds_to('event_body_hash') -%}
     new_ids as (
         select
             organization,
@@ -78,11 +79,12 @@ read_attempts as (
         logs.server_response,
         coalesce(payloads.payload_state, 'unread') as payload_state,
         payloads.modified_at,
+        payloads.body_hash,
         payloads.has_recurring_gift,
         logs.load_id,
         payloads.load_id as payload_load_id
     from logs
-    {% if is_incremental() -%}
+    {% if adds_to('event_body_hash') -%}
         inner join new_ids
             on
                 logs.organization = new_ids.organization
@@ -105,9 +107,9 @@ new_attempts as (
 
 attempts as (
     select * from new_attempts
-    {% if is_incremental() -%}
+    {% if adds_to('event_body_hash') -%}
         union all by name
-        select built.* exclude (built.event_modified_at, built.computed_at)
+        select built.* exclude (built.event_modified_at, built.event_body_hash, built.computed_at)
         from {{ this }} as built
         semi join new_attempts
             on
@@ -121,16 +123,18 @@ attempts as (
     {%- endif %}
 ),
 
-dated_events as (
+-- what tells no modification is one event with what says the same to the letter
+known_events as (
     select
         organization,
         event_type,
         record_id,
         modified_at,
+        body_hash,
         min(attempted_at) as first_attempt_at
     from attempts
-    where modified_at is not null
-    group by organization, event_type, record_id, modified_at
+    where modified_at is not null or body_hash is not null
+    group by organization, event_type, record_id, modified_at, body_hash
 ),
 
 -- a payload that was not read may be that of an event of the same type and record: the nearest in time
@@ -139,15 +143,22 @@ nearest_events as (
         attempts.organization,
         attempts.webhook_log_id,
         arg_min(
-            dated_events.modified_at,
-            row(abs(epoch_us(attempts.attempted_at) - epoch_us(dated_events.first_attempt_at)), dated_events.modified_at)
-        ) as event_modified_at
+            {
+                'modified_at': known_events.modified_at,
+                'body_hash': known_events.body_hash
+            },
+            row(
+                abs(epoch_us(attempts.attempted_at) - epoch_us(known_events.first_attempt_at)),
+                coalesce(known_events.modified_at, 'infinity'::timestamptz),
+                known_events.body_hash
+            )
+        ) as event
     from attempts
-    inner join dated_events
+    inner join known_events
         on
-            attempts.organization = dated_events.organization
-            and attempts.event_type = dated_events.event_type
-            and attempts.record_id = dated_events.record_id
+            attempts.organization = known_events.organization
+            and attempts.event_type = known_events.event_type
+            and attempts.record_id = known_events.record_id
     where attempts.payload_state in ('unread', 'withheld', 'absent', 'refused', 'failed')
     group by attempts.organization, attempts.webhook_log_id
 )
@@ -168,7 +179,9 @@ select
     attempts.server_response,
     attempts.payload_state,
     attempts.modified_at,
-    coalesce(attempts.modified_at, nearest_events.event_modified_at) as event_modified_at,
+    coalesce(attempts.modified_at, nearest_events.event.modified_at) as event_modified_at,
+    attempts.body_hash,
+    coalesce(attempts.body_hash, nearest_events.event.body_hash) as event_body_hash,
     attempts.has_recurring_gift,
     attempts.load_id,
     attempts.payload_load_id,

@@ -249,7 +249,9 @@ pieces as (
         can_sync,
         reaches_back_to as valid_from,
         seen_from as valid_to,
-        'assumed' as evidence
+        'assumed' as evidence,
+        previous_seen_to as known_to,
+        seen_from as known_from
     from bounded_states
     union all
     select
@@ -258,7 +260,9 @@ pieces as (
         can_sync,
         seen_from as valid_from,
         seen_to as valid_to,
-        'snapshot' as evidence
+        'snapshot' as evidence,
+        null as known_to,
+        null as known_from
     from bounded_states
     union all
     select
@@ -267,7 +271,9 @@ pieces as (
         can_sync,
         seen_to as valid_from,
         reaches_on_to as valid_to,
-        case when is_known_on then 'webhook_log' else 'assumed' end as evidence
+        case when is_known_on then 'webhook_log' else 'assumed' end as evidence,
+        seen_to as known_to,
+        next_seen_from as known_from
     from bounded_states
 ),
 
@@ -281,15 +287,56 @@ lasting_pieces as (
     where valid_from is null or valid_to is null or valid_from < valid_to
 ),
 
+unread_events as (
+    select
+        organization,
+        campaign_id,
+        logged_at
+    from {{ ref('int_raise__unread_campaign_events') }}
+),
+
+-- What the log may tell between the evidence before and the evidence after, once it is read: what is assumed there may be
+-- wrong.
+doubted_pieces as (
+    select
+        lasting_pieces.organization,
+        lasting_pieces.campaign_id,
+        lasting_pieces.starts_at,
+        count(*) as unread_events
+    from lasting_pieces
+    inner join unread_events
+        on
+            lasting_pieces.organization = unread_events.organization
+            and lasting_pieces.campaign_id = unread_events.campaign_id
+    where
+        lasting_pieces.evidence = 'assumed'
+        and unread_events.logged_at >= coalesce(lasting_pieces.known_to, '-infinity'::timestamptz)
+        and unread_events.logged_at <= coalesce(lasting_pieces.known_from, 'infinity'::timestamptz)
+    group by lasting_pieces.organization, lasting_pieces.campaign_id, lasting_pieces.starts_at
+),
+
+weighed_pieces as (
+    select
+        lasting_pieces.*,
+        coalesce(doubted_pieces.unread_events, 0) as unread_events
+    from lasting_pieces
+    left join doubted_pieces
+        on
+            lasting_pieces.organization = doubted_pieces.organization
+            and lasting_pieces.campaign_id = doubted_pieces.campaign_id
+            and lasting_pieces.starts_at = doubted_pieces.starts_at
+),
+
 piece_changes as (
     select
         *,
         coalesce(
             can_sync is distinct from lag(can_sync) over time_line
-            or evidence is distinct from lag(evidence) over time_line,
+            or evidence is distinct from lag(evidence) over time_line
+            or unread_events is distinct from lag(unread_events) over time_line,
             true
         ) as is_change
-    from lasting_pieces
+    from weighed_pieces
     window time_line as (partition by organization, campaign_id order by starts_at)
 ),
 
@@ -309,10 +356,11 @@ windows as (
         campaign_id,
         can_sync,
         evidence,
+        unread_events,
         nullif(min(starts_at), '-infinity'::timestamptz) as valid_from,
         nullif(max(ends_at), 'infinity'::timestamptz) as valid_to
     from numbered_pieces
-    group by organization, campaign_id, window_number, can_sync, evidence
+    group by organization, campaign_id, window_number, can_sync, evidence, unread_events
 )
 
 select
@@ -322,7 +370,8 @@ select
     windows.can_sync,
     windows.valid_from,
     windows.valid_to,
-    coalesce(windows.evidence, 'assumed') as evidence
+    coalesce(windows.evidence, 'assumed') as evidence,
+    coalesce(windows.unread_events, 0) as unread_events
 from campaigns
 left join windows
     on

@@ -113,6 +113,7 @@ donor_facts as (
         activity.first_expected_evidence,
         activity.first_expected_campaign,
         activity.unknown_campaign,
+        activity.unread_events,
         activity.disabled_campaign,
         case
             when activity.first_expected_at is not null then greatest(donors.created_at, activity.first_expected_at)
@@ -361,9 +362,9 @@ select
                         || ' Raise after the last complete read of contacts began ('
                         || {{ instant_text('explained.contacts_read_at') }} || ').'
                 else
-                    'It is not known whether the campaign'
-                    || coalesce(' "' || explained.unknown_campaign || '"', '')
-                    || ' of its gifts or schedules was syncing.'
+                    {{ unknown_expectation_text(
+                        'explained.unknown_campaign', 'its gifts or schedules', 'explained.unread_events'
+                    ) }}
             end
         when 'foreign_key'
             then case

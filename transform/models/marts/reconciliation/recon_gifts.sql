@@ -55,7 +55,8 @@ expectations as (
         record_id as gift_id,
         campaign_name,
         is_expected,
-        campaign_evidence
+        campaign_evidence,
+        case when campaign_evidence = 'unread' then unread_events end as unread_events
     from {{ ref('int_raise__giving_expectations') }}
     where entity = 'gift'
 ),
@@ -190,6 +191,7 @@ gift_facts as (
         coalesce(expectations.campaign_name, gifts.campaign_name) as campaign,
         expectations.is_expected,
         expectations.campaign_evidence,
+        expectations.unread_events,
         case when gifts.recurring_gift_id is null then 'one_time' else 'recurring' end as donation_kind,
         gifts.is_test_mode and not {{ var('include_test_mode') }} as is_test_mode,
         gifts.is_deleted,
@@ -723,8 +725,7 @@ select
                         )
                 when explained.is_expectation_unknown
                     then
-                        'It is not known whether the campaign' || coalesce(' "' || explained.campaign || '"', '')
-                        || ' of the gift was syncing.'
+                        {{ unknown_expectation_text('explained.campaign', 'the gift', 'explained.unread_events') }}
                 when explained.may_be_of_another_system and not explained.is_key_needed
                     then
                         'No CRM+ gift names Raise for this one, but CRM+ gift '

@@ -35,7 +35,8 @@ expectations as (
         record_id as recurring_gift_id,
         campaign_name,
         is_expected,
-        campaign_evidence
+        campaign_evidence,
+        case when campaign_evidence = 'unread' then unread_events end as unread_events
     from {{ ref('int_raise__giving_expectations') }}
     where entity = 'recurring_gift'
 ),
@@ -139,6 +140,7 @@ schedule_facts as (
         coalesce(expectations.campaign_name, schedules.campaign_name) as campaign,
         expectations.is_expected,
         expectations.campaign_evidence,
+        expectations.unread_events,
         schedules.is_test_mode and not {{ var('include_test_mode') }} as is_test_mode,
         schedules.is_deleted,
         schedules.deleted_at,
@@ -443,8 +445,7 @@ select
                         'Raise says "' || explained.status_text || '" and not since when: it may have ended before it could'
                         || ' arrive in CRM+.'
                 else
-                    'It is not known whether the campaign' || coalesce(' "' || explained.campaign || '"', '')
-                    || ' of the schedule was syncing.'
+                    {{ unknown_expectation_text('explained.campaign', 'the schedule', 'explained.unread_events') }}
             end
         when 'foreign_key'
             then explained.key_text || ' is not a CRM+ schedule id; it points at another CRM.'

@@ -13,6 +13,7 @@ with deliveries as (
         event_type,
         record_id,
         event_modified_at,
+        event_body_hash,
         webhook_log_id,
         attempted_at,
         is_delivered,
@@ -66,7 +67,7 @@ events as (
         count(*) filter (where payload_state in ('readable', 'unreadable', 'empty')) as payloads_read,
         max(computed_at) as computed_at
     from counted_deliveries
-    group by organization, webhook_id, day, event_type, record_id, event_modified_at
+    group by organization, webhook_id, day, event_type, record_id, event_modified_at, event_body_hash
 ),
 
 days as (

@@ -29,6 +29,7 @@ folded as (
         record_type,
         record_id,
         event_modified_at as modified_at,
+        event_body_hash as body_hash,
         any_value(context_id) as context_id,
         arg_max(observed_label, webhook_log_id) as label,
         count(*) as attempts,
@@ -40,7 +41,7 @@ folded as (
         max(webhook_log_id) filter (where payload_state in ('readable', 'unreadable')) as payload_log_id,
         any_value(computed_at) as computed_at
     from deliveries
-    group by organization, event_type, record_type, record_id, event_modified_at
+    group by organization, event_type, record_type, record_id, event_modified_at, event_body_hash
 ),
 
 -- by its modification the last writer wins, else by log time; what arrived is in the order of log time
@@ -62,7 +63,13 @@ placed as (
 
 select
     placed.organization,
-    concat(placed.event_type, '-', placed.record_id, '-', epoch_us(placed.modified_at)) as event_key,
+    concat(
+        placed.event_type,
+        '-',
+        placed.record_id,
+        '-',
+        coalesce(cast(epoch_us(placed.modified_at) as varchar), placed.body_hash)
+    ) as event_key,
     placed.event_type,
     placed.label,
     hypotheses.resource_family,
