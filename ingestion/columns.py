@@ -117,7 +117,7 @@ def declare(
     return tuple(Column(wire, kind) for kind, words in lists.items() for wire in words.split())
 
 
-def personal(words: str) -> frozenset[str]:
+def names(words: str) -> frozenset[str]:
     """Wire names, separated by spaces."""
     return frozenset(words.split())
 
@@ -135,6 +135,12 @@ class Resource:
 
     personal: frozenset[str] = field(default_factory=frozenset)
     """Fields that name or describe a person, or may: hidden where `PII_MODE` says so."""
+
+    known: frozenset[str] = field(default_factory=frozenset)
+    """Fields that are no column and no news either: kept in `extra_fields`, and not listed as drift."""
+
+    optional: frozenset[str] = field(default_factory=frozenset)
+    """Fields that only some kinds of rows have, declared or not: that they stop coming is no news."""
 
     modified: str | None = None
     """The field that tells when a row was last modified."""

@@ -175,7 +175,7 @@ class ResourceReading:
         for name in sorted(self.rows.new_fields):
             yield name, "new_field", _named(now[name])
         if self.is_finished and self.rows.rows_read >= min(_ROWS_THAT_TELL, max(self.outcome.api_total or 0, 1)):
-            for name in sorted(before.keys() - now.keys()):
+            for name in sorted(before.keys() - now.keys() - self.resource.optional):
                 yield name, "vanished_field", _named(before[name])
         for name in sorted(before.keys() & now.keys()):
             if before[name] and now[name] - set(before[name]):

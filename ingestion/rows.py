@@ -372,7 +372,7 @@ class RowReader:
         for name in kept:
             self.types.setdefault(name, set())
         declared = {column.wire for column in self._resource.columns}
-        self.new_fields |= kept - declared
+        self.new_fields |= kept - declared - self._resource.known
         is_odd = field_names.are_odd(fields, declared) or field_names.are_odd(envelope)
         is_odd = is_odd or len(kept - declared) > _MOST_OTHERS
         is_exact = not is_odd and all(number == count for number in fields.values())

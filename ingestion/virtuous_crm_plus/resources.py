@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ingestion.columns import Resource, declare, personal
+from ingestion.columns import Resource, declare, names
 
 _AUDIT = "createDateTimeUtc modifiedDateTimeUtc"
 _USERS = " createdByUser modifiedByUser"
@@ -43,14 +43,27 @@ CONTACTS = CrmPlusResource(
         instant=_AUDIT,
         json="address contactIndividuals contactReferences tags organizationGroups customFields customCollections",
     ),
-    personal=personal(
+    personal=names(
         "name informalName formalContactName alternateContactName preferredSalutationName preferredAddresseeName"
         " description website address contactIndividuals customFields customCollections" + _USERS
+    ),
+    known=names(
+        "contactGiftsUrl contactPassthroughGiftsUrl contactPlannedGiftsUrl contactRecurringGiftsUrl"
+        " contactImportantNotesUrl contactNotesUrl contactTagsUrl contactRelationshipsUrl primaryAvatarUrl"
+        " isCurrentUserFollowing"
     ),
     options_path="/api/Contact/QueryOptions",
     id_parameters=("Contact Id", "Id"),
     modified="modifiedDateTimeUtc",
     archived_by_set_difference="/api/Contact/Query",
+)
+
+# Each type of gift has those of its own.
+_DETAILS_OF_PAYMENT = names(
+    "creditCardType checkNumber cryptocoinType transactionHash coinSoldForCash coinAmount dateCoinWasSold"
+    " coinSaleAmount tickerSymbol numberOfShares stockSoldForCash dateStockWasSold stockSaleAmount iraCustodian"
+    " nonCashGiftTypeId nonCashGiftType description nonCashSoldForCash dateNonCashWasSold nonCashOriginalAmount"
+    " nonCashSaleAmount passthroughGiftAskId receiptSegmentId state"
 )
 
 GIFTS = CrmPlusResource(
@@ -66,16 +79,17 @@ GIFTS = CrmPlusResource(
             " currencyCode baseCurrencyCode batch segment segmentCode mediaOutlet grant notes tribute tributeType"
             " acknowledgementNotes receiptDateFormatted cashAccountingCode creditCardType checkNumber giftUrl" + _USERS
         ),
-        money="amount",
-        rate="exchangeRate",
+        money="amount stockSaleAmount coinSaleAmount nonCashOriginalAmount nonCashSaleAmount",
+        # Coins and shares are counted in fractions.
+        rate="exchangeRate coinAmount numberOfShares",
         boolean="isAcknowledgedGift isPrivate isTaxDeductible",
         instant=_AUDIT,
         date="giftDate receiptDate acknowledgementDate",
         json="giftDesignations giftPremiums pledgePayments recurringGiftPayments giftPassthroughs customFields",
     ),
-    personal=personal(
-        "contactName notes tribute acknowledgementNotes checkNumber giftPassthroughs customFields" + _USERS
-    ),
+    personal=names("contactName notes tribute acknowledgementNotes checkNumber giftPassthroughs customFields" + _USERS),
+    known=_DETAILS_OF_PAYMENT | names("contactUrl segmentUrl grantUrl contactPassthroughUrl culture"),
+    optional=_DETAILS_OF_PAYMENT,
     options_path="/api/Gift/QueryOptions",
     id_parameters=("Gift Id", "Id"),
     modified="modifiedDateTimeUtc",
@@ -93,7 +107,8 @@ RECURRING_GIFTS = CrmPlusResource(
         date="recurringGiftDate startDate anticipatedEndDate nextExpectedPaymentDate thankYouDate",
         json="designations customFields",
     ),
-    personal=personal("customFields" + _USERS),
+    personal=names("customFields" + _USERS),
+    known=names("segmentUrl"),
     options_path="/api/RecurringGift/QueryOptions",
     id_parameters=("Recurring Gift Id", "Id"),
     modified="modifiedDateTimeUtc",
@@ -123,7 +138,7 @@ PROJECTS = CrmPlusResource(
         date="startDate endDate",
         json="giftSpecifications customFields",
     ),
-    personal=personal("location customFields" + _USERS),
+    personal=names("location customFields" + _USERS),
     options_path="/api/Project/QueryOptions",
     id_parameters=("Project Id", "Id"),
     modified="modifiedDateTimeUtc",

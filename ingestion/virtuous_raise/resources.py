@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ingestion.columns import Resource, declare, personal
+from ingestion.columns import Resource, declare, names
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ DONORS = RaiseResource(
         instant="createdDate modifiedDate",
         json="crmKeyUrls primaryAddress donorAddresses donorEmailAddresses donorPhoneNumbers",
     ),
-    personal=personal(
+    personal=names(
         "name title firstName middleName lastName suffix email phone notes organizationName primaryAddress"
         " donorAddresses donorEmailAddresses donorPhoneNumbers"
     ),
@@ -63,7 +63,7 @@ GIFTS = RaiseResource(
         date="date",
         json="donor billingAddress shippingAddress projects browserInfo",
     ),
-    personal=personal(
+    personal=names(
         "authorizationNumber paymentInfo notes comment billingName shippingName submissionUrl googleGclid donor"
         " billingAddress shippingAddress browserInfo"
     ),
@@ -91,7 +91,7 @@ RECURRING_GIFTS = RaiseResource(
         date="startDate nextChargeDate",
         json="donor projects crmKeyUrls",
     ),
-    personal=personal("profileNumber paymentInfo cardExpiration donor"),
+    personal=names("profileNumber paymentInfo cardExpiration donor"),
     sort_by=("id", "createdate"),
     details=True,
     created="createdDate",
@@ -155,7 +155,7 @@ WEBHOOK_LOGS = RaiseResource(
         text="eventTypeDisplay success httpStatusCode serverResponse contextId payLoad",
         instant="createdDate",
     ),
-    personal=personal("serverResponse payLoad"),
+    personal=names("serverResponse payLoad"),
     sort_by=("createddatetime",),
     secrets=frozenset({"securityToken"}),
     created="createdDate",
@@ -168,7 +168,7 @@ WEBHOOK_LOG_PAYLOADS = RaiseResource(
     "webhook_log_payloads",
     "/api/Webhook/{}/log/{}",
     declare(integer="id webhookId attempts", text="outcome payLoad"),
-    personal=personal("payLoad"),
+    personal=names("payLoad"),
     secrets=frozenset({"securityToken"}),
     keeps_vanished=True,
     entries_of=WEBHOOK_LOGS.name,

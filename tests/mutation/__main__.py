@@ -54,11 +54,15 @@ MODELS = {
     "int_recon__gift_matches": Scope("links"),
     "int_recon__unnamed_costs": Scope("open_matches"),
     "event_type_labels": Scope("spellings", STATUS),
+    "int_raise__webhook_payloads": Scope("opened"),
     "int_raise__webhook_deliveries": Scope("read_attempts"),
     "webhook_events": Scope("folded"),
     "records_missing_from_warehouse": Scope("logged_records", "end as severity"),
     "int_raise__campaign_event_states": Scope("states"),
+    "int_raise__unread_campaign_events": Scope("deliveries"),
     "campaign_sync_windows": Scope("version_changes"),
+    "int_raise__giving_expectations": Scope("windows"),
+    "int_raise__donor_activity": Scope("totals"),
 }
 
 OPERATORS = {
@@ -110,14 +114,13 @@ EQUIVALENT = {
         f"swapped: when {one} / when {other}"
         for one, other in (
             (
-                "'created' then ['created', 'new', 'added', 'create', 'add']",
-                "'updated' then ['updated', 'modified', 'changed', 'edited', 'update', 'modify', 'change', 'edit']",
+                "'created' then 'created|new|added|made|create|add'",
+                "'updated' then 'updated|modified|changed|edited|update|modify|change|edit'",
             ),
             ("label_count > 1 then 'ambiguous'", "observed_label is null then 'unobserved'"),
             (
                 "observed_label is null then 'unobserved'",
-                "list_contains(list_transform(action_words, lambda x: family_word || x), label_meaning)"
-                " or list_contains(list_transform(action_words, lambda x: x || family_word), label_meaning)"
+                "regexp_full_match(label_meaning, concat('(', objects, ')(', verbs, ')|(', verbs, ')(', objects, ')'))"
                 " then 'confirmed'",
             ),
             (

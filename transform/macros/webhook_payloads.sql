@@ -4,7 +4,7 @@
 {%- endmacro %}
 
 
-{#- Names of the members that hold a record of a kind, by the family of its event type. -#}
+{#- What integrations call a record of a kind, by the family of its event type: in labels, and as the member of a payload. -#}
 {% macro record_names(family) -%}
     case {{ family }}
         when 'Gift' then ['gift', 'donation']

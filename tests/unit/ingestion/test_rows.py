@@ -201,6 +201,24 @@ def test_a_missing_field_is_null_and_an_unknown_one_is_kept(reader: RowReader) -
     assert reader.new_fields == {"isMatched", "theirs", "it's"}
 
 
+def test_a_known_field_is_kept_and_no_news() -> None:
+    """What every organization has is no drift: that would hide what is."""
+    reader = RowReader(CRM_GIFTS, rows="list", organization="riverside", extracted_at=NOW, bench=Workbench())
+    row = {
+        "id": 1,
+        "stockSaleAmount": "12.30",
+        "coinAmount": 0.00012345,
+        "segmentUrl": "/x",
+        "tickerSymbol": "A",
+        "z": 1,
+    }
+    page = page_of("CRM+", CRM_GIFTS, "list", json.dumps({"list": [row], "total": 1}))
+    (made,) = reader.read([page]).to_pylist()
+    assert json.loads(made["extra_fields"]) == {"segmentUrl": "/x", "tickerSymbol": "A", "z": 1}
+    assert (made["stock_sale_amount"], made["coin_amount"]) == (Decimal("12.30"), Decimal("0.00012345"))
+    assert reader.new_fields == {"z"}
+
+
 @pytest.mark.parametrize(
     "extra",
     [

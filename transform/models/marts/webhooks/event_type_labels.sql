@@ -92,23 +92,18 @@ described_types as (
         hypotheses.produced_by,
         observed_types.observed_label,
         observed_types.labels,
-        -- for the meaning, punctuation is no more than a space: `gift.created`
+        -- for the meaning, punctuation is no more than a space: `donation.created`
         regexp_replace(lower(observed_types.observed_label), '[^\p{L}\p{N}]', '', 'g') as label_meaning,
         coalesce(observed_types.observations, 0) as observations,
         coalesce(observed_types.label_count, 0) as label_count,
         observed_types.first_observed_at,
         observed_types.last_observed_at,
-        lower(hypotheses.resource_family) as family_word,
+        array_to_string({{ record_names('hypotheses.resource_family') }}, '|') as objects,
         case hypotheses.action
-            when 'created' then ['created', 'new', 'added', 'create', 'add']
-            when 'updated'
-                then ['updated', 'modified', 'changed', 'edited', 'update', 'modify', 'change', 'edit']
-            else
-                [
-                    'deleted', 'removed', 'archived', 'cancelled', 'canceled',
-                    'delete', 'remove', 'archive', 'cancel'
-                ]
-        end as action_words
+            when 'created' then 'created|new|added|made|create|add'
+            when 'updated' then 'updated|modified|changed|edited|update|modify|change|edit'
+            else 'deleted|removed|archived|cancelled|canceled|delete|remove|archive|cancel'
+        end as verbs
     from known_types
     left join hypotheses on known_types.event_type = hypotheses.event_type
     left join observed_types
@@ -132,10 +127,7 @@ select
         when hypothesis_label is null then 'undocumented'
         when label_count > 1 then 'ambiguous'
         when observed_label is null then 'unobserved'
-        when
-            list_contains(list_transform(action_words, lambda x: family_word || x), label_meaning)
-            or list_contains(list_transform(action_words, lambda x: x || family_word), label_meaning)
-            then 'confirmed'
+        when regexp_full_match(label_meaning, concat('(', objects, ')(', verbs, ')|(', verbs, ')(', objects, ')')) then 'confirmed'
         else 'contradicted'
     end as status,
     labels,
