@@ -41,7 +41,7 @@ from ingestion.tenants import Foreign, Held
 from orchestration import publishing, turn
 from orchestration.alerts.channels import AlertNotSent, channels
 from orchestration.home import VARIABLE, home
-from orchestration.published import NothingPublished, link_keys, reading
+from orchestration.published import NothingPublished, link_keys, payloads, reading
 
 _PREFIXES = ("ALERT_", "RAISE_", "CRM_PLUS_", "TIEOUT_", "WAREHOUSE_", "PUBLISHED_", "ORGANIZATION")
 _TEST_ALERT = "tieout: a test alert"
@@ -206,10 +206,13 @@ def _published(path: Path) -> Iterator[Finding]:
             with reading(path) as connection:
                 made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
                 keys = link_keys(connection)
+                logs = payloads(connection)
             yield Finding(Verdict.OK, "published file", f"{path}, of {made:%Y-%m-%d %H:%M} UTC")
             for organization, key in keys.items():
                 said = (text for text in (key.note, key.suggestion) if text)
                 yield from (Finding(Verdict.NOTE, f"{organization} gifts", text) for text in said)
+            for organization, log in logs.items():
+                yield from (Finding(Verdict.NOTE, f"{organization} delivery log", text) for text in log.notes)
         except publishing.PublishedUnusable as error:
             yield Finding(Verdict.WRONG, "published file", str(error))
         except NothingPublished as error:

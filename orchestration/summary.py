@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.published import WORST_FIRST, LinkKey, link_keys, reading, rows
+from orchestration.published import WORST_FIRST, LinkKey, Payloads, link_keys, payloads, reading, rows
 
 _TOP_CAUSES = 5
 
@@ -125,14 +125,18 @@ class Summary:
     backfill: Backfill
     suggestion: str | None
     link_key_note: str | None
+    payloads: Payloads | None
 
 
 def summaries(published: Path) -> list[Summary]:
     """One per organization."""
     with reading(published) as connection:
         organizations = rows(connection, "SELECT DISTINCT organization FROM marts.load_audit ORDER BY organization")
-        keys = link_keys(connection)
-        return [_summary(connection, organization, keys.get(organization)) for (organization,) in organizations]
+        keys, logs = link_keys(connection), payloads(connection)
+        return [
+            _summary(connection, organization, keys.get(organization), logs.get(organization))
+            for (organization,) in organizations
+        ]
 
 
 def seed_problems(published: Path) -> list[str]:
@@ -142,7 +146,9 @@ def seed_problems(published: Path) -> list[str]:
         return [f"{file}, line {line}, is left out: {problem}" for file, line, problem in found]
 
 
-def _summary(connection: duckdb.DuckDBPyConnection, organization: str, link_key: LinkKey | None) -> Summary:
+def _summary(
+    connection: duckdb.DuckDBPyConnection, organization: str, link_key: LinkKey | None, log: Payloads | None
+) -> Summary:
     statuses = rows(
         connection,
         """
@@ -257,4 +263,5 @@ def _summary(connection: duckdb.DuckDBPyConnection, organization: str, link_key:
         Backfill(sum(gifts for gifts, *_ in backfill), tuple(Money(*money) for _, *money in backfill)),
         link_key.suggestion if link_key else None,
         link_key.note if link_key else None,
+        log,
     )

@@ -61,7 +61,7 @@ def _show(found: Summary, console: Console) -> None:
     for line in (*_days(found.days), *_backfill(found.backfill), *_link_key(found)):
         console.print()
         console.print(line)
-    for line in (*_reads(found.reads), _event_types(found.event_types)):
+    for line in (*_reads(found.reads), *_payloads(found), _event_types(found.event_types)):
         console.print(line)
 
 
@@ -151,6 +151,10 @@ def _reads(reads: tuple[Read, ...]) -> Iterator[Text]:
                 of_total = f" of {read.api_total:,}" if read.api_total is not None else ""
                 reason = f": {read.error}" if read.error else ""
                 yield Text(f"  {read.resource}: {read.rows_read:,}{of_total} rows{reason}", "yellow")
+
+
+def _payloads(found: Summary) -> Iterator[Text]:
+    yield from (Text(said, "yellow") for said in (found.payloads.notes if found.payloads else ()))
 
 
 def _event_types(event_types: tuple[EventType, ...]) -> Text:

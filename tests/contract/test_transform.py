@@ -62,6 +62,7 @@ COLUMNS = {
         effective_action donation_kind payload""",
     "webhook_delivery_health": """organization webhook_id day attempts events delivered_share failures_by_status
         last_success_at last_failure_at last_failure_response""",
+    "webhook_payload_states": "organization is_about_campaign payload_state entries oldest_at newest_at",
     "webhook_subscription_coverage": "organization event_type active_webhooks is_recommended is_gap",
     "records_missing_from_warehouse": "organization entity record_id age_hours status severity",
     "load_audit": """organization source resource run_id mode started_at finished_at is_complete rows_read api_total

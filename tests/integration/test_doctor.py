@@ -228,7 +228,10 @@ def unknown_link_key(place: Place) -> None:
             create table marts.link_key_discovery as
                 select 'default' as organization, true as suggested, 9 as agreeing_records,
                     'The transaction ids of CRM+ gifts look like the Raise donationId. To match by it, add it.'
-                        as suggestion
+                        as suggestion;
+            create table marts.webhook_payload_states as
+                select 'default' as organization, true as is_about_campaign, 'unread' as payload_state, 3 as entries,
+                    timestamptz '2026-02-01 00:00:00+00' as oldest_at
         """)
 
 
@@ -477,6 +480,7 @@ TABLE: list[tuple[str, Planted, int, str]] = [
         "p.duckdb cannot be replaced (it is no DuckDB file)",
     ),
     ("unknown link key", unknown_link_key, OK, "Only 3 of 64 CRM+ gifts that come from Raise"),
+    ("payloads behind", unknown_link_key, OK, "3 payloads of webhook deliveries were not read yet"),
     ("better link key", unknown_link_key, OK, "look like the Raise donationId"),
     ("no home for Dagster", settings(DAGSTER_HOME="/proc/x"), WRONG, "/proc/x of Dagster cannot be written"),
     ("full disk", full_disk, WRONG, "Only 12 MB are free in"),

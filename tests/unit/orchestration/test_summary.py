@@ -11,7 +11,7 @@ from rich.console import Console
 from ingestion.settings import Settings
 from orchestration.cli.formats import Format
 from orchestration.cli.summary import show, summary
-from orchestration.published import NothingPublished
+from orchestration.published import NothingPublished, Payloads
 from orchestration.summary import summaries
 
 MARTS = """
@@ -67,6 +67,16 @@ CREATE TABLE marts.load_audit AS SELECT * FROM (VALUES
 ALTER TABLE marts.load_audit ADD COLUMN recorded_at TIMESTAMPTZ;
 UPDATE marts.load_audit SET recorded_at = finished_at;
 ALTER TABLE marts.load_audit ADD COLUMN run_number BIGINT;
+CREATE TABLE marts.webhook_payload_states AS SELECT * FROM (VALUES
+    ('river', false, 'readable', 900, TIMESTAMPTZ '2026-01-01 06:00:00+00'),
+    ('river', false, 'unread', 1200, TIMESTAMPTZ '2026-02-03 06:00:00+00'),
+    ('river', false, 'failed', 4, TIMESTAMPTZ '2026-02-02 06:00:00+00'),
+    ('river', true, 'unread', 1, TIMESTAMPTZ '2026-02-04 06:00:00+00'),
+    ('river', false, 'absent', 5, TIMESTAMPTZ '2026-01-01 06:00:00+00'),
+    ('river', true, 'unreadable', 2, TIMESTAMPTZ '2026-01-01 06:00:00+00'),
+    ('river', false, 'empty', 3, TIMESTAMPTZ '2026-01-01 06:00:00+00'),
+    ('brook', true, 'unread', 7, TIMESTAMPTZ '2026-01-01 06:00:00+00')
+) AS t(organization, is_about_campaign, payload_state, entries, oldest_at);
 CREATE TABLE marts.event_type_labels AS SELECT * FROM (VALUES
     ('river', 10, 'Gift created', 'Gift Created', 'confirmed'),
     ('river', 11, 'Gift updated', 'Donor updated', 'contradicted'),
@@ -176,6 +186,20 @@ def test_what_is_open_waived_and_resolved_is_counted(shown: str) -> None:
     assert line_with(shown, "gifts", "280.00").split() == ["gifts", "1", "2", "0", "3", "280.00", "1", "1"]
 
 
+def test_payloads_that_are_behind_or_not_understood_are_counted(shown: str) -> None:
+    told = " ".join(shown.split())
+    unassessed = "about campaigns: gifts that depend on them are not assessed"
+    assert (
+        f"1,205 payloads of webhook deliveries were not read yet, the oldest of 2026-02-02 (1 is {unassessed})" in told
+    )
+    assert "5 payloads of webhook deliveries cannot be had: Raise does not give or no longer retains them." in told
+    assert f"5 payloads of webhook deliveries could not be understood (2 are {unassessed})" in told
+
+
+def test_a_log_that_is_known_whole_is_not_mentioned() -> None:
+    assert Payloads(0, 0, None, 0, 0, 0, 0).notes == []
+
+
 def test_rows_of_edited_seeds_that_are_left_out_are_named(shown: str) -> None:
     assert line_with(shown, "seeds/") == "seeds/waivers.csv, line 3, is left out: The reason is missing."
 
@@ -186,7 +210,7 @@ def test_as_json_for_scripts(published: Path, monkeypatch: pytest.MonkeyPatch, c
     (found,) = json.loads(capsys.readouterr().out)
     assert list(found) == [
         "organization", "entities", "exceptions", "causes", "reads", "event_types", "days", "backfill", "suggestion",
-        "link_key_note",
+        "link_key_note", "payloads",
     ]  # fmt: skip
     assert found["days"] == {
         "compared": 3,
