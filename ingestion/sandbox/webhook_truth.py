@@ -6,7 +6,6 @@ A plain reading of the contract over the deliveries, attempt by attempt.
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,8 +27,6 @@ class _Payload:
 
     modified: int | None = None
     is_recurring: bool | None = None
-    body: str | None = None
-    """The whole of a payload that tells no modification."""
 
 
 @dataclass
@@ -78,27 +75,28 @@ def events(world: World) -> list[dict[str, Any]]:
 
 
 def _folded(world: World) -> list[_Event]:
-    groups: dict[tuple[int, int, int | None, str | None], _Event] = {}
+    groups: dict[tuple[int, int, int | None], _Event] = {}
     unread: list[Delivery] = []
     for row in logged(world):
         if not _may_be_read(world, row):
             unread.append(row)
             continue
-        payload = _payload(row.payload, row.context_id)
-        key = (row.event_type, row.context_id, payload.modified, payload.body)
+        payload = _payload(row.payload)
+        key = (row.event_type, row.context_id, payload.modified)
         event = groups.setdefault(key, _Event(row.event_type, row.context_id, payload.modified, []))
         event.attempts.append(row)
         event.is_recurring = payload.is_recurring if event.is_recurring is None else event.is_recurring
-    read = defaultdict(list)
-    for (event_type, context_id, modified, _), event in groups.items():
-        read[event_type, context_id].append((event.seen[0], math.inf if modified is None else modified, event))
+    dated = defaultdict(list)
+    for (event_type, context_id, modified), event in groups.items():
+        if modified is not None:
+            dated[event_type, context_id].append((event.seen[0], modified, event))
     for row in unread:
         nearest = min(
-            read[row.event_type, row.context_id],
+            dated[row.event_type, row.context_id],
             key=lambda each: (abs(_logged_at(row) - each[0]), each[1]),
             default=None,
         )
-        key = (row.event_type, row.context_id, None, None)
+        key = (row.event_type, row.context_id, None)
         event = nearest[2] if nearest else groups.setdefault(key, _Event(row.event_type, row.context_id, None, []))
         event.attempts.append(row)
     return list(groups.values())
@@ -180,10 +178,10 @@ def switches(world: World) -> dict[tuple[int, int], bool]:
     for row in sorted(logged(world), key=lambda row: (_logged_at(row), row.id)):
         if row.event_type not in CAMPAIGN_EVENTS or not _may_be_read(world, row):
             continue
-        resource = _resource(row.payload, row.context_id) or {}
+        resource = _resource(row.payload) or {}
         modified, can_sync = _modified(resource), resource.get("canSync")
         state = row.context_id, modified, can_sync
-        if modified is None or can_sync is None or state in seen:
+        if modified is None or can_sync is None or resource.get("id") != row.context_id or state in seen:
             continue
         seen.add(state)
         told[row.context_id, modified] = can_sync
@@ -205,14 +203,14 @@ def _is_delivered(row: Delivery) -> bool:
     return row.http_status is not None and 200 <= row.http_status < 300
 
 
-def _payload(text: str | None, context_id: int) -> _Payload:
-    resource = _resource(text, context_id)
-    modified = None if resource is None else _modified(resource)
-    body = (text or "").strip() if modified is None else None
-    return _Payload(modified, None if resource is None else bool(resource.get("recurringGiftId")), body)
+def _payload(text: str | None) -> _Payload:
+    resource = _resource(text)
+    if resource is None:
+        return _Payload()
+    return _Payload(_modified(resource), bool(resource.get("recurringGiftId")))
 
 
-def _resource(text: str | None, context_id: int) -> dict[str, Any] | None:
+def _resource(text: str | None) -> dict[str, Any] | None:
     try:
         body = json.loads(text or "")
     except (ValueError, RecursionError):
@@ -220,8 +218,7 @@ def _resource(text: str | None, context_id: int) -> dict[str, Any] | None:
     if not isinstance(body, dict):
         return None
     inner = body["event"] if isinstance(body.get("event"), dict) else body
-    resource = inner["payload"] if isinstance(inner.get("payload"), dict) else body
-    return resource if resource.get("id") == context_id else None
+    return inner["payload"] if isinstance(inner.get("payload"), dict) else body
 
 
 def _modified(resource: dict[str, Any]) -> int | None:

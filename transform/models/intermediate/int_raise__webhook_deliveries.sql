@@ -109,7 +109,9 @@ attempts as (
     select * from new_attempts
     {% if adds_to('event_body_hash') -%}
         union all by name
-        select built.* exclude (built.event_modified_at, built.event_body_hash, built.computed_at)
+        select
+            built.* exclude (built.event_modified_at, built.event_body_hash, built.computed_at),
+            built.event_body_hash as body_hash
         from {{ this }} as built
         semi join new_attempts
             on
@@ -123,18 +125,16 @@ attempts as (
     {%- endif %}
 ),
 
--- what tells no modification is one event with what says the same to the letter
-known_events as (
+dated_events as (
     select
         organization,
         event_type,
         record_id,
         modified_at,
-        body_hash,
         min(attempted_at) as first_attempt_at
     from attempts
-    where modified_at is not null or body_hash is not null
-    group by organization, event_type, record_id, modified_at, body_hash
+    where modified_at is not null
+    group by organization, event_type, record_id, modified_at
 ),
 
 -- a payload that was not read may be that of an event of the same type and record: the nearest in time
@@ -143,22 +143,15 @@ nearest_events as (
         attempts.organization,
         attempts.webhook_log_id,
         arg_min(
-            {
-                'modified_at': known_events.modified_at,
-                'body_hash': known_events.body_hash
-            },
-            row(
-                abs(epoch_us(attempts.attempted_at) - epoch_us(known_events.first_attempt_at)),
-                coalesce(known_events.modified_at, 'infinity'::timestamptz),
-                known_events.body_hash
-            )
-        ) as event
+            dated_events.modified_at,
+            row(abs(epoch_us(attempts.attempted_at) - epoch_us(dated_events.first_attempt_at)), dated_events.modified_at)
+        ) as event_modified_at
     from attempts
-    inner join known_events
+    inner join dated_events
         on
-            attempts.organization = known_events.organization
-            and attempts.event_type = known_events.event_type
-            and attempts.record_id = known_events.record_id
+            attempts.organization = dated_events.organization
+            and attempts.event_type = dated_events.event_type
+            and attempts.record_id = dated_events.record_id
     where attempts.payload_state in ('unread', 'withheld', 'absent', 'refused', 'failed')
     group by attempts.organization, attempts.webhook_log_id
 )
@@ -179,9 +172,9 @@ select
     attempts.server_response,
     attempts.payload_state,
     attempts.modified_at,
-    coalesce(attempts.modified_at, nearest_events.event.modified_at) as event_modified_at,
-    attempts.body_hash,
-    coalesce(attempts.body_hash, nearest_events.event.body_hash) as event_body_hash,
+    coalesce(attempts.modified_at, nearest_events.event_modified_at) as event_modified_at,
+    -- what tells no modification is one event with what says the same to the letter
+    attempts.body_hash as event_body_hash,
     attempts.has_recurring_gift,
     attempts.load_id,
     attempts.payload_load_id,
