@@ -9,15 +9,20 @@ with payloads as (
     where can_sync is not null
 ),
 
+-- a modification that is later than the clock of the last run is none
 deliveries as (
     select
-        organization,
-        webhook_log_id,
-        {{ integer_key('record_id') }} as campaign_id,
-        modified_at,
-        attempted_at
-    from {{ ref('int_raise__webhook_deliveries') }}
-    where modified_at is not null and {{ is_about_campaign('event_type', 'observed_label') }}
+        deliveries.organization,
+        deliveries.webhook_log_id,
+        {{ integer_key('deliveries.record_id') }} as campaign_id,
+        deliveries.modified_at,
+        deliveries.attempted_at
+    from {{ ref('int_raise__webhook_deliveries') }} as deliveries
+    left join {{ ref('stg_raise__connections') }} as connections
+        on deliveries.organization = connections.organization
+    where
+        deliveries.modified_at <= coalesce(connections.recorded_at, 'infinity')
+        and {{ is_about_campaign('deliveries.event_type', 'deliveries.observed_label') }}
 ),
 
 -- retries and other webhooks tell the same once more
