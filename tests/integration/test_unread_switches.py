@@ -110,7 +110,7 @@ class Products:
 def build(warehouse: Path) -> dict[tuple[str, str], tuple[str, str]]:
     """Status and cause of each record, by organization and entity."""
     marts = ("recon_donors", "recon_gifts", "recon_recurring_gifts")
-    measured(warehouse, *BUILD, "--select", *(f"+{mart}" for mart in marts))
+    measured(warehouse, *BUILD, "--indirect-selection", "cautious", "--select", *(f"+{mart}" for mart in marts))
     return {
         (organization, mart.removeprefix("recon_")): (status, cause)
         for mart in marts

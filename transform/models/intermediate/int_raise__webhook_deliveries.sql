@@ -43,7 +43,7 @@ logs as (
 ),
 
 {% if adds_to('event_body_hash') -%}
-    new_ids as (
+    new_ids as ( -- noqa: ST03
         select
             organization,
             webhook_log_id

@@ -75,7 +75,7 @@ bodies as (
     {%- set above = 'bodies' if depth == 1 else 'members_' ~ (depth - 1) -%}
     named_members_{{ depth }} as (
         select
-            above.* exclude (node, is_record, depth, detour, path),
+            above.* exclude (above.node, above.is_record, above.depth, above.detour, above.path),
             lower(member.key) as name,
             {{ json_object('member.value') }} as node,
             above.detour,

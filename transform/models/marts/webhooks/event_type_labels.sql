@@ -127,7 +127,8 @@ select
         when hypothesis_label is null then 'undocumented'
         when label_count > 1 then 'ambiguous'
         when observed_label is null then 'unobserved'
-        when regexp_full_match(label_meaning, concat('(', objects, ')(', verbs, ')|(', verbs, ')(', objects, ')')) then 'confirmed'
+        when regexp_full_match(label_meaning, concat('(', objects, ')(', verbs, ')|(', verbs, ')(', objects, ')'))
+            then 'confirmed'
         else 'contradicted'
     end as status,
     labels,
