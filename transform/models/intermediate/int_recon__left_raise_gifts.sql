@@ -35,6 +35,10 @@ taken_back_raise_gifts as (
         on
             linked_gifts.organization = reversed_raise_gifts.organization
             and linked_gifts.raise_gift_id = reversed_raise_gifts.raise_gift_id
+    semi join linked_raise_gifts
+        on
+            linked_gifts.organization = linked_raise_gifts.organization
+            and linked_gifts.raise_gift_id = linked_raise_gifts.raise_gift_id
     inner join {{ ref('int_crm_plus__gift_facts') }} as facts
         on
             linked_gifts.organization = facts.organization
