@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ingestion.columns import BOOKKEEPING, ORGANIZATION, Column, arrow_schema
 from ingestion.virtuous_crm_plus import resources as crm_plus
 from ingestion.virtuous_raise import resources as raise_
 
+CLOCK = datetime(2026, 3, 2, 7, tzinfo=UTC)
 Row = dict[str, Any]
 """A row by the column names of its raw table; what is not there is null."""
 
@@ -36,6 +38,10 @@ class Organization:
     """Rows of the campaigns' snapshot: `campaign_id`, `can_sync`, `dbt_valid_from`, `dbt_valid_to`."""
     overrides: dict[int, int] = field(default_factory=dict)
     """Raise gift by CRM+ gift."""
+    foreign: set[str] = field(default_factory=set)
+    """Sources whose credential shows another organization than the warehouse holds."""
+    clock: datetime = CLOCK
+    """What the clock of the last run says."""
 
     def of(self, source: str, resource: str) -> list[Row]:
         return self.rows.setdefault((source, resource), [])
@@ -101,7 +107,10 @@ def _operations(organizations: list[Organization], source: str, table: str) -> l
         elif table == "quarantined_records":
             rows += [{"organization": o.name, **row} for row in o.quarantine if row["source"] == source]
         elif table == "connections" and (source == "raise" or o.runs_crm_plus is not None):
-            rows.append({"organization": o.name, "is_connected": source == "raise" or o.runs_crm_plus})
+            foreign = "Another Organization" if source in o.foreign else None
+            is_connected = source == "raise" or o.runs_crm_plus
+            row = {"organization": o.name, "is_connected": is_connected, "foreign_organization": foreign}
+            rows.append(row | {"recorded_at": o.clock})
     return rows
 
 

@@ -3,55 +3,25 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
+from tests.oracle.dice import AGES, AMOUNTS, HOUR, NOW, SECOND, SOURCES
 from tests.oracle.organization import Organization, Row
+from tests.oracle.situations import Situations
 
-T = TypeVar("T")
-
-NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-SECOND = timedelta(seconds=1)
-LONG_AGO = NOW - 60 * 24 * HOUR
-
-# Around every edge of the ages, with respect to a read at NOW.
-AGES = [
-    -2 * HOUR,
-    -SECOND,
-    0 * HOUR,
-    SECOND,
-    5 * HOUR,
-    24 * HOUR - SECOND,
-    24 * HOUR,
-    24 * HOUR + SECOND,
-    50 * HOUR,
-    72 * HOUR - SECOND,
-    72 * HOUR,
-    72 * HOUR + SECOND,
-    200 * HOUR,
-    500 * HOUR,
-    900 * HOUR,
-    1200 * HOUR,
-]
-AMOUNTS = [Decimal(text) for text in ("10.00", "10.00", "10.01", "10.02", "25.00", "50.00", "100.00")]
-SOURCES = ["RaiseDonors", "Raise", "raise ", " VIRTUOUS raise", "Legacy RaiseDonors"]
-FOREIGN_SOURCES = ["Stripe", "Raise2", "", None]
 RESOURCES = {
     "raise": ("donors", "gifts", "recurring_gifts", "campaigns", "segments"),
     "crm_plus": ("contacts", "gifts", "recurring_gifts"),
 }
 
 
-class World:
+class World(Situations):
     """One random organization; `organization` is what came out."""
 
     def __init__(self, name: str, random: Random) -> None:
-        self.r = random
-        runs = self.r.choices([True, False, None], [90, 6, 4])[0]
-        self.organization = Organization(name, runs)
+        super().__init__(Organization(name, random.choices([True, False, None], [90, 6, 4])[0]), random)
         self.is_calm = self.chance(0.5)
         self.reads()
         self.campaigns()
@@ -59,64 +29,50 @@ class World:
         self.donors()
         untrusted = self.chance(0.06)
         self.gifts(untrusted)
+        if self.contact_ids and self.chance(0.85):
+            self.situations()
         self.schedules()
         if not self.is_calm:
             self.vanish()
             self.quarantine()
-        if self.chance(0.6):
+        if self.chance(0.7):
             self.campaign_events()
-
-    # --- dice ------------------------------------------------------------------------------------------------------
-
-    def chance(self, share: float) -> bool:
-        return self.r.random() < share
-
-    def one(self, *values: T) -> T:
-        return self.r.choice(values)
-
-    def usually(self, value: T, *others: T, share: float = 0.8) -> T:
-        return value if self.chance(share) else self.r.choice(others)
-
-    def spelled(self, key: int) -> str:
-        return self.usually(str(key), f"+{key}", f"00{key}", f"{key}.0", f" {key} ", f" +0{key}.0\n")
-
-    def row(self, source: str, resource: str, row: Row) -> Row:
-        extracted = self.usually(NOW, NOW - 30 * HOUR, NOW - 100 * HOUR)
-        row = {"_extracted_at": extracted, "_first_extracted_at": extracted - self.one(0, 1, 26, 80) * HOUR} | row
-        self.organization.of(source, resource).append(row)
-        return row
-
-    def created(self) -> datetime | None:
-        return None if self.chance(0.03) else NOW - self.r.choice(AGES)
-
-    def modified(self, created: datetime | None) -> datetime | None:
-        return self.usually(created, NOW - self.r.choice(AGES), None, share=0.85)
+        if self.chance(0.12):
+            self.wrong_side()
 
     # --- reads -----------------------------------------------------------------------------------------------------
 
     def reads(self) -> None:
         runs = [NOW - hours * HOUR for hours in sorted({0, *self.r.sample([24, 47, 72, 400, 1000], 2)}, reverse=True)]
+        first_counted = self.usually(0, 1, 3)
         for source, resources in RESOURCES.items():
             if source == "crm_plus" and not self.organization.runs_crm_plus:
                 continue
             for resource in resources:
-                fate = "good" if self.is_calm else self.usually("good", "never", "stale", "edge", "before", share=0.93)
+                fates = ("never", "stale", "edge", "before", "ahead", "ahead at last", "behind")
+                fate = "good" if self.is_calm else self.usually("good", *fates, share=0.93)
                 for number, at in enumerate(runs):
                     last = number == len(runs) - 1
                     if fate == "edge" and last:
                         at = NOW - self.one(48 * HOUR, 48 * HOUR + SECOND, 48 * HOUR - SECOND)
                     if fate == "before" and last:
                         at = NOW - self.one(HOUR, 25 * HOUR)
+                    recorded = at
+                    if (fate == "ahead" and not last) or (fate == "ahead at last" and last):
+                        at = NOW + self.one(HOUR, HOUR + SECOND, 200 * HOUR, 90000 * HOUR)
+                    if fate == "behind" and last:
+                        at = NOW - self.one(30 * HOUR, 500 * HOUR)
                     good = fate != "never" and not (fate == "stale" and NOW - at < 60 * HOUR)
                     self.organization.reads.append(
                         {
                             "run_id": f"run {number}",
+                            "run_number": number + 1 if number >= first_counted else None,
                             "source": source,
                             "resource": resource,
                             "mode": "full",
                             "started_at": at,
                             "finished_at": at + self.one(0, 0, 60) * SECOND,
-                            "recorded_at": at,
+                            "recorded_at": recorded if number < first_counted else at,
                             "is_complete": good and (last or self.chance(0.9)),
                         }
                     )
@@ -175,20 +131,15 @@ class World:
             id = self.one(*self.campaign_ids, 899)
             instants = [*self.runs, NOW - self.r.choice(AGES), NOW - self.r.choice(AGES), NOW - 1100 * HOUR]
             modified = self.r.choice(instants)
-            resource: Row = {
+            campaign: Row = {
                 "id": self.usually(id, 898, share=0.95),
                 "canSync": self.usually(self.chance(0.5), None, share=0.9),
                 "modifiedDateTime": self.usually(modified.isoformat(), None, share=0.9),
             }
             if self.chance(0.05):
-                del resource["canSync"]
+                del campaign["canSync"]
             event_type = self.usually(41, 40, 42, 31)
-            body = self.one(
-                resource,
-                {"eventType": event_type, **resource},
-                {"eventType": event_type, "payload": resource},
-                {"event": {"type": event_type, "payload": resource}},
-            )
+            text = self.enveloped(event_type, campaign)
             for attempt in range(self.one(1, 1, 2)):
                 log_id = 7000 + 10 * number + attempt
                 self.row(
@@ -203,9 +154,9 @@ class World:
                         "created_date": modified + self.one(0, 0, 1, 30) * HOUR + number * SECOND,
                     },
                 )
-                if self.chance(0.9):
-                    payload = self.usually(json.dumps(body), json.dumps(body)[:20], share=0.9)
-                    outcome = self.usually("read", "absent", share=0.9)
+                outcome = self.usually("read", "absent", "failed", "withheld", "refused", None, share=0.7)
+                if outcome is not None:
+                    payload = self.usually(text, text[:20], "", "[]", share=0.9)
                     self.row(
                         "raise",
                         "webhook_log_payloads",
@@ -218,20 +169,24 @@ class World:
                         },
                     )
 
-    def campaign_of(self) -> Row:
-        """How a gift or schedule names its campaign: by id, by segment, by name, in vain or not at all."""
-        row: Row = {}
-        if self.chance(0.3):
-            row["campaign_id"] = self.one(*self.campaign_ids, 898)
-        if self.chance(0.3):
-            row["segment_id"] = self.one(901, 902, 997)
-        if self.chance(0.2):
-            row["segment_code"] = self.one("M1", " p1", "none such")
-        if self.chance(0.3):
-            row["segment_name"] = self.one("Mail", " PHONE", "none such")
-        if self.chance(0.4):
-            row["campaign_name"] = self.one("SPRING", " spring", "Autumn", "Wells", "Spring Appeal", "None such", " ")
-        return row
+    def enveloped(self, event_type: int, campaign: Row) -> str:
+        """The payload of an event: the campaign itself, or somewhere in what wraps it."""
+        other = {"id": 5, "name": "not this one"}
+        body: Row = self.one(
+            campaign,
+            {"eventType": event_type, **campaign},
+            {"eventType": event_type, "payload": campaign},
+            {"event": {"type": event_type, "payload": campaign}},
+            {"eventType": event_type, "data": campaign},
+            {"data": {"object": campaign}, "type": "campaign.updated"},
+            {"event": "CampaignUpdated", "campaign": campaign},
+            {"id": 12345678, "data": campaign},
+            {"gift": other, "campaign": campaign},
+            {"eventType": event_type, "data": json.dumps(campaign)},
+            {"data": json.dumps({"campaign": campaign})},
+        )
+        text = json.dumps(body)
+        return self.usually(text, json.dumps(text), share=0.93)
 
     # --- people ----------------------------------------------------------------------------------------------------
 
@@ -308,214 +263,6 @@ class World:
                     "_deleted_at": NOW if self.chance(0.04) else None,
                 },
             )
-
-    def contact_of(self, donor: int) -> int | None:
-        """A contact that a record of the donor may well sit on."""
-        row = next((d for d in self.organization.of("raise", "donors") if d["id"] == donor), None)
-        digits = (row["crm_key"] or "").strip().lstrip("+0").removesuffix(".0") if row else ""
-        if digits.isdigit() and int(digits) in self.contact_ids and self.chance(0.85):
-            return int(digits)
-        return self.r.choice([*self.contact_ids, 198])
-
-    # --- gifts -----------------------------------------------------------------------------------------------------
-
-    def gifts(self, untrusted: bool) -> None:
-        self.next_crm_gift = 5000
-        count = self.r.randint(22, 30) if untrusted else self.r.randint(0, 14)
-        for id in range(1000, 1000 + count):
-            gift = self.gift(id)
-            if self.organization.runs_crm_plus and self.contact_ids and self.chance(0.75):
-                self.mirror(gift, untrusted)
-        if self.organization.runs_crm_plus and self.contact_ids:
-            for _ in range(self.r.randint(0, 3)):
-                self.crm_gift(
-                    self.r.choice(self.contact_ids),
-                    self.r.choice(AMOUNTS),
-                    date(2026, 2, 2),
-                    self.pair(1000 + count + self.r.randint(0, 2)),
-                )
-            self.reversals()
-            ids = [g["id"] for g in self.organization.of("crm_plus", "gifts")]
-            for crm_id in ids:
-                if self.chance(0.02):
-                    self.organization.overrides[crm_id] = 1000 + self.r.randint(0, count + 1)
-
-    def gift(self, id: int) -> Row:
-        amount = self.r.choice(AMOUNTS)
-        created = self.created()
-        allocated, costs = amount, Decimal(0)
-        paid = self.chance(0.2)
-        if paid and self.chance(0.7):
-            costs = self.one(Decimal("0.55"), Decimal("0.01"), Decimal("1.00"))
-            if self.chance(0.3):
-                allocated -= costs
-        currency = self.usually("USD", "usd", "EUR", None, share=0.9)
-        rate = Decimal("1.10") if currency == "EUR" else Decimal(1)
-        projects = [("Wells", allocated)] + ([("Covers Processing Fees", costs)] if costs else [])
-        if self.chance(0.05):
-            projects[0] = ("Wells", allocated - 5)
-        return self.row(
-            "raise",
-            "gifts",
-            {
-                "id": id,
-                "donor_id": self.usually(self.r.choice(self.donor_ids), 77, None, share=0.96),
-                "amount": amount,
-                "currency": currency,
-                "donor_paid_costs": paid,
-                "status_text": self.usually(
-                    "Approved",
-                    "approved ",
-                    "Refunded",
-                    "refunded",
-                    "ChargeBack",
-                    "Declined",
-                    "Pending",
-                    None,
-                    share=0.7,
-                ),
-                "is_test_mode": self.chance(0.05),
-                "created_date": created,
-                "modified_date": self.modified(created),
-                "date": None if self.chance(0.03) else date(2026, 2, 2) + timedelta(days=self.one(0, 0, 0, 1, 2)),
-                "recurring_gift_id": self.one(None, None, 301),
-                "projects": None
-                if self.chance(0.1)
-                else json.dumps(
-                    [
-                        {
-                            "name": name,
-                            "amount": f"${value}",
-                            "currencyExchange": {
-                                "baseAmount": f"${(value * rate).quantize(Decimal('0.01'))}",
-                                "baseCurrencyCode": "USD",
-                            }
-                            if currency != "EUR" or self.chance(0.9)
-                            else None,
-                        }
-                        for name, value in projects
-                    ]
-                ),
-                "_deleted_at": NOW if self.chance(0.05) else None,
-                **self.campaign_of(),
-            },
-        )
-
-    def pair(self, raise_id: int, part: int | None = None) -> Row:
-        text = self.usually(
-            str(raise_id),
-            f"rd2-{raise_id}",
-            f"RD-{raise_id}",
-            f"raise-{raise_id}",
-            f" 0{raise_id} ",
-            f"{raise_id}.0",
-            share=0.6,
-        )
-        if part is not None or self.chance(0.05):
-            text = f"{text.strip()}-{part or 1}"
-        return {"transaction_source": self.r.choice(SOURCES), "transaction_id": text}
-
-    def no_pair(self) -> Row:
-        return self.one(
-            {},
-            {"transaction_source": None, "transaction_id": "1000"},
-            {"transaction_source": "Stripe", "transaction_id": "1000"},
-            {"transaction_source": "Raise", "transaction_id": "abc"},
-            {"transaction_source": "Raise", "transaction_id": ""},
-            {"transaction_source": "Raise", "transaction_id": None},
-        )
-
-    def mirror(self, gift: Row, untrusted: bool) -> None:
-        """What the sync may have made of a gift."""
-        contact = self.contact_of(gift["donor_id"])
-        day = (gift["date"] or date(2026, 2, 2)) + timedelta(days=self.usually(0, 1, -1, 2, -2, share=0.7))
-        amount = gift["amount"] + self.usually(
-            Decimal(0),
-            Decimal("0.01"),
-            Decimal("-0.01"),
-            Decimal("0.02"),
-            Decimal("-0.02"),
-            Decimal("0.55"),
-            Decimal(7),
-            share=0.7,
-        )
-        id = gift["id"] + (7000 if untrusted and self.chance(0.8) else 0)
-        shape = self.r.choices(["plain", "by contact", "split", "twice", "thrice"], [55, 25, 10, 7, 3])[0]
-        if shape == "plain":
-            self.crm_gift(contact, amount, day, self.pair(id), gift)
-        elif shape == "by contact":
-            self.crm_gift(contact, amount, day, self.no_pair(), gift)
-            if self.chance(0.2):
-                self.crm_gift(contact, amount, day, self.no_pair(), gift)
-        elif shape == "split":
-            part = self.one(Decimal(3), Decimal(5), Decimal("9.99"))
-            self.crm_gift(contact, part, day, self.pair(id, 1), gift)
-            self.crm_gift(contact, amount - part, day, self.pair(id, 2), gift)
-        else:
-            for part in range(2 if shape == "twice" else 3):
-                self.crm_gift(contact, amount, day, self.pair(id, self.one(None, part + 1)), gift)
-
-    def crm_gift(self, contact: int | None, amount: Decimal, day: date, pair: Row, gift: Row | None = None) -> Row:
-        self.next_crm_gift += self.r.randint(1, 2)
-        costs = Decimal(0)
-        if self.chance(0.12):
-            costs = self.one(Decimal("0.55"), Decimal("0.01"), Decimal("1.00"))
-            if self.chance(0.8):
-                amount += costs
-        currency = self.usually((gift or {}).get("currency") or "USD", "USD", "EUR", "", None, share=0.93)
-        created = ((gift or {}).get("created_date") or LONG_AGO) + HOUR
-        if self.chance(0.9):
-            created = min(created, NOW - HOUR)
-        return self.row(
-            "crm_plus",
-            "gifts",
-            {
-                "id": self.next_crm_gift,
-                "contact_id": self.usually(contact, self.r.choice(self.contact_ids), share=0.93),
-                "amount": amount,
-                "gift_type": self.usually("Credit", "Cash", "Check", share=0.9),
-                "gift_date": None if self.chance(0.02) else day,
-                "currency_code": currency,
-                "base_currency_code": "USD",
-                "exchange_rate": None if self.chance(0.05) else Decimal("1.10") if currency == "EUR" else Decimal(1),
-                "gift_designations": json.dumps(
-                    [{"projectCode": "WELLS", "amountDesignated": float(amount - costs)}]
-                    + ([{"projectCode": "CREDITCARDCOSTS", "amountDesignated": float(costs)}] if costs else [])
-                ),
-                "create_date_time_utc": created,
-                "modified_date_time_utc": self.usually(created, NOW - 2 * HOUR, NOW + HOUR, share=0.93),
-                "_deleted_at": NOW if self.chance(0.04) else None,
-                **pair,
-            },
-        )
-
-    def reversals(self) -> None:
-        """Some gifts are taken back: by name, by pair, by type or by sign, halfway, or the reversal itself."""
-        for gift in list(self.organization.of("crm_plus", "gifts")):
-            if not self.chance(0.2):
-                continue
-            amount = self.usually(-gift["amount"], -gift["amount"] / 2, gift["amount"], share=0.85)
-            by = self.r.choices(["name", "pair", "both", "neither"], [50, 25, 20, 5])[0]
-            pair = {k: gift.get(k) for k in ("transaction_source", "transaction_id")} if by in ("pair", "both") else {}
-            reversal = self.crm_gift(
-                gift["contact_id"], amount.quantize(Decimal("0.01")), gift["gift_date"] or date(2026, 2, 2), pair
-            )
-            reversal |= {
-                "amount": amount.quantize(Decimal("0.01")),
-                "gift_designations": json.dumps(
-                    [
-                        part | {"amountDesignated": -part["amountDesignated"]}
-                        for part in json.loads(gift["gift_designations"])
-                    ]
-                ),
-                "gift_type": self.usually("Reversing Transaction", "Credit", share=0.8),
-                "reversed_gift_id": self.usually(gift["id"], 4999, share=0.93) if by in ("name", "both") else None,
-                "currency_code": gift["currency_code"],
-                "exchange_rate": gift["exchange_rate"],
-            }
-            if self.chance(0.1):
-                again = self.crm_gift(gift["contact_id"], gift["amount"], gift["gift_date"] or date(2026, 2, 2), {})
-                again |= {"reversed_gift_id": reversal["id"], "gift_type": self.one("Reversing Transaction", "Credit")}
 
     # --- schedules -------------------------------------------------------------------------------------------------
 
@@ -595,6 +342,21 @@ class World:
                 **(self.pair(schedule["id"]) if self.chance(0.75) else self.no_pair()),
             },
         )
+
+    def wrong_side(self) -> None:
+        """A side that is empty, or of another organization."""
+        fate = self.one("empty", "emptied", "foreign", "foreign", "no Raise")
+        if fate == "foreign":
+            self.organization.foreign.add(self.one("raise", "crm_plus"))
+        elif fate == "no Raise":
+            for name in ("donors", "gifts", "recurring_gifts"):
+                self.organization.rows["raise", name] = []
+        elif self.organization.runs_crm_plus:
+            resource = self.one("contacts", "gifts")
+            if fate == "empty":
+                self.organization.rows[("crm_plus", resource)] = []
+            for row in self.organization.of("crm_plus", resource):
+                row["_deleted_at"] = NOW
 
     # --- what could not be read ------------------------------------------------------------------------------------
 
