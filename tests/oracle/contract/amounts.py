@@ -160,4 +160,4 @@ class Amounts(Contacts):
         if not gift.get("donor_paid_costs") or self._cost_allocations(gift) or surplus <= 0:
             return Decimal(0)
         parts = [cents(amount) for g in self.left_gifts(crm_gifts) for _, amount in self._designations(g, base=base)]
-        return surplus if parts.count(surplus) == 1 else Decimal(0)
+        return surplus if sum(near(part, surplus) for part in parts) == 1 else Decimal(0)
