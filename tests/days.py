@@ -209,7 +209,6 @@ def live(folder: Path, organizations: dict[str, Handle], count: int, seed: int) 
     os.environ |= {
         **write_settings(organizations, folder),
         "WAREHOUSE_PATH": str(folder / "warehouse.duckdb"),
-        "WEBHOOK_PAYLOADS_PER_RUN": "100000",
         "DLT_DATA_DIR": str(folder / "dlt"),
     }
     os.chdir(folder)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REVERSING = "Reversing Transaction"
 COSTS_PROJECT_ID = 90
-"""The project whose code is CREDITCARDCOSTS."""
+"""The project whose code is CREDITCARDCOSTS; that of the code ProcessingFee follows it."""
 
 
 _GIFT = encoded_rest(
@@ -90,7 +90,7 @@ def designation_shares(gift: CrmGift) -> list[tuple[int, int]]:
         first = rest // 3
         shares = [(gift.project_id, first), (gift.second_project_id, rest - first)]
     if gift.costs:
-        shares.append((COSTS_PROJECT_ID, gift.costs))
+        shares.append((gift.costs_project_id, gift.costs))
     return shares
 
 

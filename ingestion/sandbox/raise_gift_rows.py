@@ -10,7 +10,7 @@ import orjson
 
 from . import money
 from .clock import ORGANIZATION_OFFSET, seconds, varied
-from .raise_rows import COSTS_PROJECT_ID, GATEWAYS, ORGANIZATION_ID, TENDERS, address_block, encode, shown_campaign
+from .raise_rows import GATEWAYS, ORGANIZATION_ID, TENDERS, address_block, encode, shown_campaign
 from .world.records import APPROVED, GIFT_STATES, Gift
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def _projects(world: World, gift: Gift) -> str:
     if gift.second_project_id:
         first = gift.cents // 3
         parts = [(gift.project_id, first), (gift.second_project_id, gift.cents - first)]
-    if gift.shows_costs:
-        parts.append((COSTS_PROJECT_ID, gift.costs))
+    if gift.costs_project_id:
+        parts.append((gift.costs_project_id, gift.costs))
     rows = [
         _allocation(id, world.projects[id].name, cents, gift.currency, gift.rate, gift.shows_base)
         for id, cents in parts

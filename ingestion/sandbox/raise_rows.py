@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 ORGANIZATION_ID = 417
 
-COSTS_PROJECT_ID = 2
-"""The project "Covers Processing Fees", which every Raise organization has."""
-
 
 def encode(row: dict[str, Any]) -> bytes:
     """A row as JSON."""

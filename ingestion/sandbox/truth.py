@@ -5,14 +5,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection
+from math import inf
 from typing import Any
 
 from .clock import HOUR, iso_z, local_day
-from .webhook_truth import coverage, events, health, logged, switches
-from .world.events import CONTRADICTING, EVIDENCE
+from .webhook_truth import coverage, events, health, logged, switches, unread_campaign_events
 from .world.organization import ALL_EVENTS
 from .world.records import APPROVED, BY_AGE, BY_CAMPAIGN, CrmGift, Gift, Schedule
 from .world.state import World
+from .world.words import CONTRADICTING, evidence
 
 LATE_AFTER_HOURS = 24
 MISSING_AFTER_HOURS = 72
@@ -45,6 +46,7 @@ class Switches:
             self._seen[id].append((at, True, state))
         for seen in self._seen.values():
             seen.sort()
+        self._unread = unread_campaign_events(world)
 
     def known_to_sync(self, campaign_id: int, at: int) -> bool:
         """What was seen last holds to the next modification that an event tells; else what was seen nearest counts."""
@@ -54,6 +56,23 @@ class Switches:
             return seen[min(following, len(seen) - 1)][2]
         (before, _, was_syncing), (after, is_event, is_syncing) = seen[following - 1], seen[following]
         return was_syncing if is_event or at - before < after - at else is_syncing
+
+    def is_assumed(self, campaign_id: int, at: int) -> bool:
+        """Whether nothing covers an instant, so that the nearest evidence has to do."""
+        seen = self._seen[campaign_id]
+        following = bisect_right(seen, at, key=lambda each: each[0])
+        if following in (0, len(seen)):
+            return True
+        (_, _, was_syncing), (_, is_event, is_syncing) = seen[following - 1], seen[following]
+        return not is_event and was_syncing != is_syncing
+
+    def lies_unread(self, campaign_id: int, at: int) -> bool:
+        """Whether an entry that nobody understands lies between the evidence before an instant and that after it."""
+        seen = self._seen[campaign_id]
+        following = bisect_right(seen, at, key=lambda each: each[0])
+        after = seen[following - 1][0] if following else -inf
+        before = seen[following][0] if following < len(seen) else inf
+        return any(campaign == campaign_id and after < logged < before for campaign, logged in self._unread)
 
 
 def truth(world: World) -> dict[str, Any]:
@@ -110,6 +129,8 @@ def _donors(world: World) -> dict[str, dict[str, Any]]:
 def _settle(world: World, known: Switches, row: Gift | Schedule) -> str:
     if row.status == BY_CAMPAIGN:
         assert row.campaign_id is not None
+        if known.is_assumed(row.campaign_id, row.created) and known.lies_unread(row.campaign_id, row.created):
+            return "not_assessable"
         if not known.known_to_sync(row.campaign_id, row.created):
             return "sync_disabled"
     elif row.status != BY_AGE:
@@ -188,7 +209,7 @@ def _event_types(world: World) -> dict[str, dict[str, Any]]:
             folded[_fold(label)] += count
         ranked = sorted(seen, key=lambda label: (-folded[_fold(label)], _fold(label), -seen[label], label))
         answer[str(event_type)] = {
-            "status": _proven(event_type, folded.keys(), ranked),
+            "status": _proven(evidence(world.seed)[event_type], folded.keys(), ranked),
             "observed_label": ranked[0].strip() if ranked else None,
             "observations": seen.total(),
             "label_count": len(folded),
@@ -196,8 +217,7 @@ def _event_types(world: World) -> dict[str, dict[str, Any]]:
     return answer
 
 
-def _proven(event_type: int, distinct: Collection[str], ranked: list[str]) -> str:
-    status = EVIDENCE[event_type]
+def _proven(status: str, distinct: Collection[str], ranked: list[str]) -> str:
     if not distinct:
         return "unobserved"
     if status == "ambiguous" and len(distinct) == 1:

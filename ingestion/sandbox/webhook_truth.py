@@ -18,6 +18,11 @@ from .world.state import World
 
 _ACTIONS = ("create", "update", "delete")
 _CANCELLED = 22
+_ENVELOPES = {
+    "data", "object", "payload", "event", "gift", "donation", "recurringGift", "donor", "contact", "campaign", "page",
+}  # fmt: skip
+"""Members of a body that may hold the record, or another envelope."""
+_DEEPEST = 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -75,19 +80,20 @@ def events(world: World) -> list[dict[str, Any]]:
 
 
 def _folded(world: World) -> list[_Event]:
-    groups: dict[tuple[int, int, int | None], _Event] = {}
+    groups: dict[tuple[int, int, int | None, str | None], _Event] = {}
     unread: list[Delivery] = []
     for row in logged(world):
         if not _may_be_read(world, row):
             unread.append(row)
             continue
-        payload = _payload(row.payload)
-        key = (row.event_type, row.context_id, payload.modified)
+        payload = _payload(row)
+        body = row.payload if payload.modified is None else None
+        key = (row.event_type, row.context_id, payload.modified, body)
         event = groups.setdefault(key, _Event(row.event_type, row.context_id, payload.modified, []))
         event.attempts.append(row)
         event.is_recurring = payload.is_recurring if event.is_recurring is None else event.is_recurring
     dated = defaultdict(list)
-    for (event_type, context_id, modified), event in groups.items():
+    for (event_type, context_id, modified, _), event in groups.items():
         if modified is not None:
             dated[event_type, context_id].append((event.seen[0], modified, event))
     for row in unread:
@@ -96,7 +102,7 @@ def _folded(world: World) -> list[_Event]:
             key=lambda each: (abs(_logged_at(row) - each[0]), each[1]),
             default=None,
         )
-        key = (row.event_type, row.context_id, None)
+        key = (row.event_type, row.context_id, None, None)
         event = nearest[2] if nearest else groups.setdefault(key, _Event(row.event_type, row.context_id, None, []))
         event.attempts.append(row)
     return list(groups.values())
@@ -178,14 +184,23 @@ def switches(world: World) -> dict[tuple[int, int], bool]:
     for row in sorted(logged(world), key=lambda row: (_logged_at(row), row.id)):
         if row.event_type not in CAMPAIGN_EVENTS or not _may_be_read(world, row):
             continue
-        resource = _resource(row.payload) or {}
-        modified, can_sync = _modified(resource), resource.get("canSync")
+        record = _record(row) or {}
+        modified, can_sync = _modified(record), record.get("canSync")
         state = row.context_id, modified, can_sync
-        if modified is None or can_sync is None or resource.get("id") != row.context_id or state in seen:
+        if modified is None or can_sync is None or state in seen:
             continue
         seen.add(state)
         told[row.context_id, modified] = can_sync
     return told
+
+
+def unread_campaign_events(world: World) -> list[tuple[int, int]]:
+    """Campaign, and when it was logged, of each entry whose payload nobody can read or understand."""
+    return [
+        (row.context_id, _logged_at(row))
+        for row in logged(world)
+        if row.event_type in CAMPAIGN_EVENTS and not (_may_be_read(world, row) and _record(row))
+    ]
 
 
 def _may_be_read(world: World, row: Delivery) -> bool:
@@ -203,22 +218,33 @@ def _is_delivered(row: Delivery) -> bool:
     return row.http_status is not None and 200 <= row.http_status < 300
 
 
-def _payload(text: str | None) -> _Payload:
-    resource = _resource(text)
-    if resource is None:
+def _payload(row: Delivery) -> _Payload:
+    record = _record(row)
+    if record is None:
         return _Payload()
-    return _Payload(_modified(resource), bool(resource.get("recurringGiftId")))
+    return _Payload(_modified(record), bool(record.get("recurringGiftId")))
 
 
-def _resource(text: str | None) -> dict[str, Any] | None:
-    try:
-        body = json.loads(text or "")
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(body, dict):
-        return None
-    inner = body["event"] if isinstance(body.get("event"), dict) else body
-    return inner["payload"] if isinstance(inner.get("payload"), dict) else body
+def _record(row: Delivery) -> dict[str, Any] | None:
+    """The object of the body whose id is the entry's: the body, or what one of its envelopes holds."""
+    layer = [_object(row.payload)]
+    for _ in range(_DEEPEST + 1):
+        found = [each for each in layer if each is not None]
+        for each in found:
+            if str(each.get("id")) == str(row.context_id):
+                return each
+        layer = [_object(value) for each in found for name, value in each.items() if name in _ENVELOPES]
+    return None
+
+
+def _object(value: Any) -> dict[str, Any] | None:
+    """An object, or the one that a text spells."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    return value if isinstance(value, dict) else None
 
 
 def _modified(resource: dict[str, Any]) -> int | None:

@@ -8,9 +8,10 @@ from functools import partial
 from ingestion.sandbox.clock import DAY, HOUR, MINUTE
 from ingestion.sandbox.table import Table
 
+from .arrivals import draw_arrival
 from .donors import new_donor
 from .events import EventLog
-from .gifts import gift_arrives, ordinary_gift, put_under
+from .gifts import gift_arrives, ordinary_gift
 from .organization import GENERAL_PROJECT, TURNS_OFF, TURNS_ON
 from .records import (
     BY_AGE,
@@ -25,7 +26,9 @@ from .records import (
     Gift,
     Schedule,
 )
+from .reversals import reverse_unnamed, stands_alone
 from .schedules import cancel, end, new_schedule
+from .situations import put_under
 from .state import World
 from .sync import arrive, lag, merge_contacts, reverse, transfer_schedule
 
@@ -203,6 +206,8 @@ class Changes:
             gift.situation, gift.status, gift.state = "new_gift_declined", "not_expected", DECLINED
         elif draw < 0.2:
             gift.situation = "new_gift_never_synced"
+        elif draw < 0.4:
+            draw_arrival(world, gift)
         else:
             world.later(world.now + lag(world), lambda: gift_arrives(world, gift))
         self._register(gift)
@@ -251,7 +256,7 @@ class Changes:
     def _refund(self, reverses: bool = True) -> None:
         world = self._world
         gift = self._quiet_gift()
-        if gift is None:
+        if gift is None or not stands_alone(world, gift):
             return
         gift.state, gift.modified = REFUNDED, world.now
         gift.situation, gift.status = "refunded_now", "refund_not_reversed"
@@ -262,7 +267,8 @@ class Changes:
 
         def arrives() -> None:
             if gift.id in world.gifts:
-                reverse(world, gift, world.crm_gifts[gift.crm_ids[0]], world.now)
+                names_it = world.random.random() < 0.6
+                (reverse if names_it else reverse_unnamed)(world, gift, world.crm_gifts[gift.crm_ids[0]], world.now)
                 gift.status = "matched"
 
         world.later(world.now + HOUR + lag(world), arrives)

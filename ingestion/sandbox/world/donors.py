@@ -14,9 +14,12 @@ from .organization import (
     ALWAYS_ON,
     CLEAN_WATER,
     CLEAN_WATER_TWIN,
+    HARVEST_DRIVE,
     OLD_IMPORT,
     PEER_FUNDRAISERS,
     RAISE_PROJECTS,
+    RIVER_WATCH,
+    WINTER_BALL,
     segment_of,
 )
 from .records import (
@@ -39,6 +42,8 @@ OLD = (80.0, 1_300 * 24.0)
 PENDING_AGE = (1.0, 20.0)
 LATE_AGE = (28.0, 66.0)
 MISSING_AGE = (80.0, 200 * 24.0)
+MEANWHILE = (12 * 24.0, 18 * 24.0)
+"""Between two switches of a campaign."""
 
 NO_CONTACT = 990_000_000
 """Contact ids from here on are never given out."""
@@ -343,6 +348,23 @@ def _sync_disabled_schedule(plant: Planting, donor: Donor) -> None:
     plant.schedule(donor, "sync_disabled", campaign=OLD_IMPORT)
 
 
+def _before_it_synced_again(plant: Planting, donor: Donor) -> None:
+    """The campaign syncs now; that it did not then, only the oldest entries of the log tell."""
+    _without_key(donor, "sync_disabled")
+    plant.gift(donor, "sync_disabled", campaign=HARVEST_DRIVE)
+
+
+def _while_it_still_synced(plant: Planting, donor: Donor) -> None:
+    """The other way round."""
+    _expected(plant, donor, plant.gift(donor, BY_AGE, campaign=WINTER_BALL))
+
+
+def _while_nobody_knows(plant: Planting, donor: Donor) -> None:
+    """An entry of the log that nobody understands may tell of a switch."""
+    _without_key(donor, "not_assessable")
+    plant.gift(donor, "not_assessable", campaign=RIVER_WATCH)
+
+
 def _no_activity(plant: Planting, donor: Donor) -> None:
     _without_key(donor, "no_activity")
 
@@ -446,6 +468,9 @@ SITUATIONS = (
     Situation("sync_disabled_by_segment", 1, 0.001, _sync_disabled_by_segment),
     Situation("sync_disabled_by_name", 1, 0.001, _sync_disabled_by_name),
     Situation("sync_disabled_schedule", 1, 0.0005, _sync_disabled_schedule),
+    Situation("before_it_synced_again", 1, 0.0002, _before_it_synced_again, MEANWHILE),
+    Situation("while_it_still_synced", 1, 0.0002, _while_it_still_synced, MEANWHILE),
+    Situation("while_nobody_knows", 2, 0.0002, _while_nobody_knows, MEANWHILE),
     Situation("no_activity", 2, 0.006, _no_activity),
     Situation("only_test_records", 1, 0.0005, _only_test_records),
     Situation("only_declined_gifts", 1, 0.002, _only_declined_gifts),

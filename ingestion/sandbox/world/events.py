@@ -5,73 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from ingestion.sandbox.clock import DAY, HOUR, MINUTE, START, varied
 from ingestion.sandbox.raise_gift_rows import gift_row
 from ingestion.sandbox.raise_rows import campaign_row, donor_row, schedule_row
 from ingestion.sandbox.table import Row, Table
 
+from .envelopes import PING, payload
 from .records import CANCELLED, Delivery, Donor, Gift, Schedule, Webhook
 from .state import World
-
-LABELS: dict[int, tuple[str, ...]] = {
-    10: ("Gift Created", "Gift Created", "Gift Created", "gift created", " Gift  Created"),
-    11: ("Gift Updated",),
-    12: ("Gift Deleted",),
-    20: ("Recurring Gift Created",),
-    21: ("RecurringGift Updated",),
-    22: ("Recurring Gift Cancelled",),
-    30: ("Donor Added",),
-    31: ("Donor Updated", "Donor Updated", "Donor Merged", "Donor Updated", "Donor Updated"),
-    32: ("Donor Archived",),
-    40: ("Campaign Goal Reached",),
-    41: ("Campaign Changed",),
-    50: ("Page Published",),
-    51: ("Page Updated", "Page Updated", "Page Unpublished", *("Page Updated",) * 6),
-    60: ("Event Registration Created",),
-    99: ("Test Ping", "Test Ping", "Ping", *("Test Ping",) * 6),
-}
-"""The labels of each event type in the log, each as often as it stands here. 42 and 52 never fire."""
-
-EVIDENCE = {
-    10: "confirmed",
-    11: "confirmed",
-    12: "confirmed",
-    20: "confirmed",
-    21: "confirmed",
-    22: "confirmed",
-    30: "confirmed",
-    31: "ambiguous",
-    32: "ambiguous",
-    40: "contradicted",
-    41: "confirmed",
-    42: "unobserved",
-    50: "contradicted",
-    51: "ambiguous",
-    52: "unobserved",
-    60: "undocumented",
-    99: "undocumented",
-}
-"""What a log with all of LABELS proves about each event type."""
-
-CONTRADICTING = {"Donor Merged", "Page Unpublished"}
-"""Labels of an ambiguous event type that would contradict the hypothesis, were they the only one in the log."""
-
-RENAMED = {32: (START - 87 * HOUR - HOUR // 2, "Donor Deleted"), 60: (START - 36 * HOUR, "Registration Created")}
-"""Event types that have another label from an instant on."""
-
-PING = 99
-
-_HOSTILE = (
-    "'; drop table gifts; -- \u0000 \u202e",
-    "[" * 5_000,
-    '[{"id": 1, "modifiedDate": "2026-01-01T00:00:00Z"}]',
-    '{"id": {"id": 1}, "modifiedDate": "9999-99-99"}',
-    '"a text"',
-    "12",
-)
-"""Payloads that mean nothing, or harm."""
+from .words import RENAMED, labels
 
 HISTORY = 14 * DAY
 """How far back the log reaches when a world begins,"""
@@ -96,6 +38,7 @@ class EventLog:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self._labels = labels(world.seed)
         self._fired: dict[int, int] = {}
         self._attempts: list[_Attempt] = []
 
@@ -103,14 +46,14 @@ class EventLog:
         """Deliver an event to every active webhook that subscribes to it, with the retries that takes."""
         count = self._fired.get(event_type, 0)
         self._fired[event_type] = count + 1
-        labels = LABELS[event_type]
+        words = self._labels[event_type]
         renamed_at, new_label = RENAMED.get(event_type, (None, ""))
-        label = new_label if renamed_at is not None and at >= renamed_at else labels[count % len(labels)]
-        payload = self._payload(event_type, count, at, resource)
+        label = new_label if renamed_at is not None and at >= renamed_at else words[count % len(words)]
+        body = payload(event_type, count, at, resource)
         for webhook in self.world.webhooks:
             if self._wants(webhook, event_type):
                 for delay, status in self._outcomes():
-                    attempt = _Attempt(at + delay, webhook.id, event_type, label, context_id, status, payload)
+                    attempt = _Attempt(at + delay, webhook.id, event_type, label, context_id, status, body)
                     self._attempts.append(attempt)
 
     def _wants(self, webhook: Webhook, event_type: int) -> bool:
@@ -127,26 +70,6 @@ class EventLog:
         if draw < 0.985:
             return [(first, None), (first + MINUTE, 503), (first + 6 * MINUTE, 200)]
         return [(first, 401), (first + MINUTE, 401), (first + 6 * MINUTE, 401)]
-
-    @staticmethod
-    def _payload(event_type: int, count: int, at: int, resource: dict[str, Any] | None) -> str | None:
-        """One of the envelopes that the documentation suggests, and now and then something broken or hostile."""
-        body = resource or {"id": None}
-        if event_type == PING:
-            return orjson.dumps({"eventType": event_type, "filler": "x" * 1_000_000 if count == 0 else ""}).decode()
-        if count % 40 == 13:
-            return orjson.dumps({"eventType": event_type, "payload": body}).decode()[:90]
-        if count % 40 == 26:
-            return (None, "", "<html><body>Bad gateway</body></html>")[count // 40 % 3]
-        if count % 40 == 33:
-            return _HOSTILE[count // 40 % len(_HOSTILE)]
-        if count % 4 == 0:
-            return orjson.dumps({"eventType": event_type, **body}).decode()
-        if count % 4 == 1:
-            return orjson.dumps(body).decode()
-        if count % 4 == 2:
-            return orjson.dumps({"event": {"type": event_type, "payload": body}}).decode()
-        return orjson.dumps({"eventType": event_type, "timestamp": varied(at, count), "payload": body}).decode()
 
     def forget(self) -> None:
         """Drop what is older than the log retains."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from ingestion.sandbox.clock import DAY, HOUR, MINUTE, START
 from ingestion.sandbox.crm_plus_gift_rows import REVERSING
 
+from . import costs, moves, passthroughs, reversals, splits, switches
 from .donors import LATE_AGE, PENDING_AGE, Planting
 from .organization import (
     ALWAYS_ON,
@@ -21,7 +19,6 @@ from .organization import (
     RAISE_PROJECTS,
     TURNS_OFF,
     TURNS_ON,
-    crm_project,
     segment_of,
 )
 from .records import (
@@ -30,50 +27,19 @@ from .records import (
     BY_IDS,
     BY_NAME,
     BY_SEGMENT,
-    CHARGED_BACK,
     DECLINED,
     NOT_SHOWN,
     PENDING,
-    REFUNDED,
     VOIDED,
     Donor,
     Gift,
 )
 from .schedules import attach_payments
+from .situations import Situation, Step, as_it_is, nothing, odd_cents, put_under, reversed_in_raise, two_projects
 from .state import World
 from .sync import in_the_past, reverse, sync_gift, transfer
 
-Step = Callable[[World, Gift], None]
-
-
-@dataclass(frozen=True)
-class Situation:
-    """A named situation of a gift: its truth, how often, how it is prepared in Raise and what CRM+ gets."""
-
-    name: str
-    status: str
-    minimum: int
-    share: float
-    prepare: Step
-    sync: Step
-    age: tuple[float, float] | None = None
-    """Hours; None leaves the gift as old as it happens to be (at least four days)."""
-
-
-def _as_it_is(_world: World, _gift: Gift) -> None:
-    pass
-
-
-def _nothing(_world: World, _gift: Gift) -> None:
-    """Nothing reaches CRM+."""
-
-
 # Preparations
-
-
-def _reversed(_world: World, gift: Gift) -> None:
-    gift.state = CHARGED_BACK if gift.cents % 3 == 0 else REFUNDED
-    gift.modified = min(START, gift.created + 3 * DAY)
 
 
 def _unsettled(world: World, gift: Gift) -> None:
@@ -84,21 +50,6 @@ def _test(_world: World, gift: Gift) -> None:
     gift.is_test = True
 
 
-def _odd_cents(world: World, gift: Gift) -> None:
-    """An amount that no other gift has, so that a match without a pair is unique."""
-    gift.cents = 100 * (7 + int(world.random.random() * 900)) + 13
-
-
-def _costs(_world: World, gift: Gift) -> None:
-    gift.costs = gift.cents * 3 // 100 + 30
-    gift.second_project_id = 0
-
-
-def _costs_allocated(world: World, gift: Gift) -> None:
-    _costs(world, gift)
-    gift.shows_costs = True
-
-
 def _foreign(_world: World, gift: Gift) -> None:
     gift.currency, gift.rate = ("CAD", 0.73) if gift.cents % 1000 else ("EUR", 1.08)
     gift.second_project_id = 0
@@ -107,10 +58,6 @@ def _foreign(_world: World, gift: Gift) -> None:
 def _foreign_without_base(world: World, gift: Gift) -> None:
     _foreign(world, gift)
     gift.shows_base = False
-
-
-def _two_projects(_world: World, gift: Gift) -> None:
-    gift.second_project_id = 3 if gift.project_id != 3 else 4
 
 
 def _campaign(campaign_id: int, *shown: int) -> Step:
@@ -126,40 +73,13 @@ def _in_the_outage(world: World, gift: Gift) -> None:
     gift.created = gift.modified = start + int(world.random.random() * (end - start))
 
 
-def put_under(gift: Gift, campaign_id: int, shown: int) -> None:
-    """Give a gift its campaign."""
-    gift.campaign_id, gift.shown = campaign_id, shown
-    gift.segment_id = segment_of(campaign_id, gift.cents)
-
-
 # What CRM+ gets
-
-
-def _split(world: World, gift: Gift) -> None:
-    first = gift.cents // 3
-    for number, (cents, project) in enumerate(
-        ((first, gift.project_id), (gift.cents - first, gift.second_project_id)), start=1
-    ):
-        row = transfer(world, gift, cents, suffix=f"-{number}")
-        row.project_id, row.second_project_id = crm_project(project), 0
 
 
 def _without_pair(world: World, gift: Gift) -> None:
     row = transfer(world, gift, pair=False)
     if gift.id % 3 == 0:
         row.source, row.transaction_id = "RaiseDonors", ""
-
-
-def _with_costs_designation(world: World, gift: Gift) -> None:
-    transfer(world, gift, gift.cents + gift.costs).costs = gift.costs
-
-
-def _with_costs(world: World, gift: Gift) -> None:
-    transfer(world, gift, gift.cents + gift.costs)
-
-
-def _with_costs_inside(world: World, gift: Gift) -> None:
-    transfer(world, gift).costs = gift.costs
 
 
 def _in_base_currency(world: World, gift: Gift) -> None:
@@ -204,37 +124,38 @@ def gift_arrives(world: World, gift: Gift) -> None:
 MISSING_GIFT_AGE = (80.0, 2_400.0)
 
 SITUATIONS = (
-    Situation("split_by_project", "matched_split", 3, 0.012, _two_projects, _split),
-    Situation("two_designations", "matched", 3, 0.03, _two_projects, sync_gift),
-    Situation("by_amount_and_date", "matched", 3, 0.005, _odd_cents, _without_pair),
-    Situation("costs_designation", "matched_with_costs", 3, 0.02, _costs, _with_costs_designation),
-    Situation("costs_allocation", "matched_with_costs", 2, 0.01, _costs_allocated, _with_costs),
-    Situation("costs_inside", "matched", 2, 0.004, _costs, _with_costs_inside),
+    Situation("two_designations", "matched", 3, 0.03, two_projects, sync_gift),
+    Situation("by_amount_and_date", "matched", 3, 0.005, odd_cents, _without_pair),
     Situation("foreign_currency", "matched", 3, 0.005, _foreign, sync_gift),
     Situation("foreign_in_base_currency", "matched", 2, 0.002, _foreign, _in_base_currency),
     Situation("foreign_without_base", "not_assessable", 2, 0.0003, _foreign_without_base, _in_base_currency),
-    Situation("reversed_on_both_sides", "matched", 6, 0.01, _reversed, _and_reversal),
-    Situation("unsettled", "not_expected", 5, 0.02, _unsettled, _nothing),
-    Situation("reversed_before_sync", "not_expected", 2, 0.002, _reversed, _nothing),
+    Situation("unsettled", "not_expected", 5, 0.02, _unsettled, nothing),
+    Situation("reversed_before_sync", "not_expected", 2, 0.002, reversed_in_raise, nothing),
     Situation(
-        "campaign_off", "sync_disabled", 6, 0.008, _campaign(PEER_FUNDRAISERS, BY_IDS, BY_SEGMENT, BY_NAME), _nothing
+        "campaign_off", "sync_disabled", 6, 0.008, _campaign(PEER_FUNDRAISERS, BY_IDS, BY_SEGMENT, BY_NAME), nothing
     ),
-    Situation("old_import_off", "sync_disabled", 2, 0.003, _campaign(OLD_IMPORT, BY_IDS, BY_NAME), _nothing),
-    Situation("name_twin_off", "sync_disabled", 2, 0.001, _campaign(CLEAN_WATER_TWIN, BY_IDS, BY_SEGMENT), _nothing),
+    Situation("old_import_off", "sync_disabled", 2, 0.003, _campaign(OLD_IMPORT, BY_IDS, BY_NAME), nothing),
+    Situation("name_twin_off", "sync_disabled", 2, 0.001, _campaign(CLEAN_WATER_TWIN, BY_IDS, BY_SEGMENT), nothing),
     Situation("name_twin_on", "matched", 3, 0.01, _campaign(CLEAN_WATER, BY_NAME, BY_IDS), sync_gift),
-    Situation("off_until_toggled", BY_CAMPAIGN, 4, 0.004, _campaign(TURNS_ON, BY_IDS, BY_SEGMENT), _nothing),
-    Situation("past_outage", BY_AGE, 3, 0.001, _in_the_outage, _nothing),
-    Situation("pending", BY_AGE, 3, 0.0002, _as_it_is, _nothing, PENDING_AGE),
-    Situation("pending_and_coming", BY_AGE, 3, 0.0005, _as_it_is, _later, PENDING_AGE),
-    Situation("late", BY_AGE, 3, 0.0002, _as_it_is, _nothing, LATE_AGE),
-    Situation("missing", BY_AGE, 4, 0.002, _as_it_is, _nothing, MISSING_GIFT_AGE),
-    Situation("refund_not_reversed", "refund_not_reversed", 2, 0.001, _reversed, sync_gift),
-    Situation("reversal_without_refund", "reversal_without_refund", 2, 0.0005, _as_it_is, _and_reversal),
-    Situation("duplicate", "duplicate", 2, 0.001, _as_it_is, _twice),
-    Situation("amount_mismatch", "amount_mismatch", 2, 0.001, _as_it_is, _wrong_amount),
-    Situation("contact_mismatch", "contact_mismatch", 2, 0.001, _as_it_is, _wrong_contact),
-    Situation("date_mismatch", "date_mismatch", 2, 0.001, _as_it_is, _wrong_date),
-    Situation("test_gift", "test_mode", 3, 0.003, _test, _nothing),
+    Situation("off_until_toggled", BY_CAMPAIGN, 4, 0.004, _campaign(TURNS_ON, BY_IDS, BY_SEGMENT), nothing),
+    Situation("past_outage", BY_AGE, 3, 0.001, _in_the_outage, nothing),
+    Situation("pending", BY_AGE, 3, 0.0002, as_it_is, nothing, PENDING_AGE),
+    Situation("pending_and_coming", BY_AGE, 3, 0.0005, as_it_is, _later, PENDING_AGE),
+    Situation("late", BY_AGE, 3, 0.0002, as_it_is, nothing, LATE_AGE),
+    Situation("missing", BY_AGE, 4, 0.002, as_it_is, nothing, MISSING_GIFT_AGE),
+    Situation("refund_not_reversed", "refund_not_reversed", 2, 0.001, reversed_in_raise, sync_gift),
+    Situation("reversal_without_refund", "reversal_without_refund", 2, 0.0005, as_it_is, _and_reversal),
+    Situation("duplicate", "duplicate", 2, 0.001, as_it_is, _twice),
+    Situation("amount_mismatch", "amount_mismatch", 2, 0.001, as_it_is, _wrong_amount),
+    Situation("contact_mismatch", "contact_mismatch", 2, 0.001, as_it_is, _wrong_contact),
+    Situation("date_mismatch", "date_mismatch", 2, 0.001, as_it_is, _wrong_date),
+    Situation("test_gift", "test_mode", 3, 0.003, _test, nothing),
+    *reversals.SITUATIONS,
+    *moves.SITUATIONS,
+    *passthroughs.SITUATIONS,
+    *costs.SITUATIONS,
+    *splits.SITUATIONS,
+    *switches.SITUATIONS,
 )
 """Every situation but the ordinary one, `matched`."""
 
@@ -242,9 +163,11 @@ SITUATIONS = (
 def plant_gifts(plant: Planting) -> None:
     """Create all gifts of the scale, oldest first, and what CRM+ has of them."""
     world = plant.world
+    twins = [] if world.scale.bare else reversals.plant_twins(plant)
     ordinary = _ordinary_gifts(plant)
     syncs: dict[int, Step] = {}
     if not world.scale.bare:
+        syncs |= {id(gift): step for gift, step in twins}
         _plant_situations(plant, ordinary, syncs)
     gifts = [*plant.gifts, *ordinary]
     gifts.sort(key=lambda gift: gift.created)
@@ -262,6 +185,7 @@ def plant_gifts(plant: Planting) -> None:
             step(world, gift)
             gift.status = status
     _plant_orphans(world)
+    reversals.plant_reversals_of_nothing(world)
     _plant_noise(plant)
 
 

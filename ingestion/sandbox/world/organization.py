@@ -18,6 +18,9 @@ AUTUMN_WALK = 807
 CLEAN_WATER = 808
 CLEAN_WATER_TWIN = 809
 EMERGENCY_RELIEF = 810
+HARVEST_DRIVE = 811
+WINTER_BALL = 812
+RIVER_WATCH = 813
 
 ALWAYS_ON = (ANNUAL_FUND, YEAR_END, MONTHLY_HEROES, EMERGENCY_RELIEF)
 """Campaigns that sync now and for ever."""
@@ -42,6 +45,9 @@ _CAMPAIGNS = (
     (CLEAN_WATER, "Clean Water", True),
     (CLEAN_WATER_TWIN, "Clean Water", False),
     (EMERGENCY_RELIEF, "Emergency Relief", True),
+    (HARVEST_DRIVE, "Harvest Drive", True),
+    (WINTER_BALL, "Winter Ball", False),
+    (RIVER_WATCH, "River Watch", True),
 )
 
 _PROJECTS = (
@@ -50,7 +56,12 @@ _PROJECTS = (
     (3, "School Meals", "MEALS"),
     (4, "Wells", "WELLS"),
     (5, "Scholarships", "SCHOLAR"),
+    (6, "Donor Paid Cost", "DPC"),
+    (7, "Processing Fees", "PF"),
 )
+
+COST_PROJECTS = (2, 6, 7)
+"""Raise projects whose name says that they hold the costs that donors paid on top."""
 
 ALL_EVENTS = (10, 11, 12, 20, 21, 22, 30, 31, 32, 40, 41, 42, 50, 51, 52)
 CAMPAIGN_EVENTS = (40, 41, 42)
@@ -88,7 +99,8 @@ def furnish(world: World) -> None:
     for id, name, code in _PROJECTS:
         world.projects.add(Project(id, name, code, founded))
         world.crm_projects.add(Project(crm_project(id), name, code, founded))
-    world.crm_projects.add(Project(COSTS_PROJECT_ID, "Processing Fees", "CREDITCARDCOSTS", founded))
+    world.crm_projects.add(Project(COSTS_PROJECT_ID, "Bank Charges", "CREDITCARDCOSTS", founded))
+    world.crm_projects.add(Project(COSTS_PROJECT_ID + 1, "Gateway Charges", "ProcessingFee", founded))
     for webhook in (
         Webhook(31, "Warehouse feed", RECOMMENDED_EVENTS, 1, founded + 90 * DAY),
         Webhook(32, "All Raise events", ALL_EVENTS, 1, founded + 200 * DAY),

@@ -139,7 +139,8 @@ class Gift:
     rate: float = 1.0
     shows_base: bool = True
     costs: int = 0
-    shows_costs: bool = False
+    costs_project_id: int = 0
+    """The project that an allocation gives the costs to, where one does."""
     crm_ids: tuple[int, ...] = ()
 
 
@@ -201,6 +202,7 @@ class CrmGift:
     project_id: int = 0
     second_project_id: int = 0
     costs: int = 0
+    costs_project_id: int = 0
     passthrough_id: int | None = None
     """The contact who gave through `contact_id`, as older gifts show it;"""
     passthroughs: tuple[tuple[int, int], ...] = ()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ingestion.sandbox.clock import DAY, HOUR, MINUTE, START
 
-from .donors import LATE_AGE, NO_CONTACT, OLD, PENDING_AGE, Planting
-from .organization import ALWAYS_ON, GENERAL_PROJECT, PEER_FUNDRAISERS, RAISE_PROJECTS, segment_of
+from .donors import LATE_AGE, MEANWHILE, NO_CONTACT, OLD, PENDING_AGE, Planting
+from .organization import ALWAYS_ON, GENERAL_PROJECT, HARVEST_DRIVE, PEER_FUNDRAISERS, RAISE_PROJECTS, segment_of
 from .records import (
     ACTIVE,
     AWAITING,
@@ -124,6 +124,11 @@ def _off(world: World, schedule: Schedule) -> None:
     schedule.shown = BY_IDS if schedule.id % 2 else BY_NAME
 
 
+def _before_it_synced_again(_world: World, schedule: Schedule) -> None:
+    schedule.campaign_id, schedule.shown = HARVEST_DRIVE, BY_IDS
+    schedule.segment_id = segment_of(HARVEST_DRIVE, schedule.id)
+
+
 def _nothing(_world: World, _schedule: Schedule) -> None:
     pass
 
@@ -166,6 +171,7 @@ SITUATIONS = (
     Situation("duplicate", "duplicate", 1, 0.001, _duplicate),
     Situation("ended_at_once", "not_expected", 2, 0.006, _ended_at_once),
     Situation("campaign_off", "sync_disabled", 2, 0.01, _off),
+    Situation("before_it_synced_again", "sync_disabled", 1, 0.001, _before_it_synced_again, MEANWHILE),
     Situation("pending", BY_AGE, 2, 0.0005, _nothing, PENDING_AGE),
     Situation("late", BY_AGE, 2, 0.0005, _nothing, LATE_AGE),
     Situation("missing", BY_AGE, 2, 0.002, _nothing, MISSING_AGE),

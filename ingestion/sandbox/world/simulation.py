@@ -11,6 +11,7 @@ from .gifts import plant_gifts
 from .organization import furnish
 from .schedules import plant_schedules
 from .state import Options, World, scale_named
+from .switches import log_switches
 
 
 class Simulation:
@@ -43,4 +44,5 @@ class Simulation:
         plant_schedules(plant)
         plant_gifts(plant)
         plant_orphans(world)
+        log_switches(self.log)
         log_history(self.log)

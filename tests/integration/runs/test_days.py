@@ -100,7 +100,7 @@ def test_what_was_held_back_and_syncs_again_can_be_backfilled(life: Life) -> Non
     held_back = {
         int(id)
         for id, gift in truth["gifts"].items()
-        if gift["status"] == "sync_disabled" and gift["situation"] == "off_until_toggled"
+        if gift["status"] == "sync_disabled" and gift["situation"] in ("off_until_toggled", "before_it_synced_again")
     }
     assert held_back
     assert {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import httpx
 
 from ingestion.sandbox import Sandbox
+
+from .gift_reading import GiftReading
 
 Row = dict[str, Any]
 
@@ -101,6 +104,11 @@ class Reading:
         self.campaigns = reader.raise_all("Campaign")
         reader.known_states.append((now, {row["id"]: row["canSync"] for row in self.campaigns}))
         self.known_states = reader.known_states
+        self.switches: dict[tuple[int, datetime], bool] = {}
+        self.unread: list[tuple[int, datetime]] = []
+        for entry in reader.raise_all("Webhook/log", "createddatetime"):
+            if entry["eventType"] in (40, 41, 42):
+                self._read_switch(reader, entry)
         self.segments = {row["id"]: row["campaignId"] for row in reader.raise_all("Segment")}
         self.contacts = {row["id"]: row for row in reader.crm_all("Contact/Query/FullContact", "Contact Id")}
         self.crm_gifts = {row["id"]: row for row in reader.crm_all("Gift/Query/FullGift", "Gift Id")}
@@ -111,6 +119,14 @@ class Reading:
                 id = reference["id"].strip()
                 if reference["source"].strip().lower() in SOURCES and id.isdecimal():
                     self.references[int(id)].add(contact["id"])
+
+    def _read_switch(self, reader: Reader, entry: Row) -> None:
+        path = f"Webhook/{entry['webhookId']}/log/{entry['id']}"
+        record = record_of(reader.raise_get(path).json().get("payLoad"), entry["contextId"])
+        if record is None:
+            self.unread.append((entry["contextId"], instant(entry["createdDate"])))
+        else:
+            self.switches.setdefault((record["id"], instant(record["modifiedDateTime"])), record["canSync"])
 
     def resolve(self, contact_id: int) -> int | None:
         seen = set()
@@ -131,18 +147,42 @@ class Reading:
             return "pending"
         return "late" if age < timedelta(hours=72) else "missing"
 
-    def syncs(self, row: Row) -> bool:
-        """By the state of the campaign at the nearest complete read."""
-        created = instant(row["createdDate"])
-        states = min(self.known_states, key=lambda known: abs(known[0] - created))[1]
+    def campaigns_of(self, row: Row) -> list[Row]:
         if row["campaignId"] is not None:
-            found = [one for one in self.campaigns if one["id"] == row["campaignId"]]
-        elif row["segmentId"] is not None:
-            found = [one for one in self.campaigns if one["id"] == self.segments[row["segmentId"]]]
-        else:
-            name = row["campaignName"].strip().lower()
-            found = [one for one in self.campaigns if one["name"].strip().lower() == name]
-        return not found or any(states[one["id"]] for one in found)
+            return [one for one in self.campaigns if one["id"] == row["campaignId"]]
+        if row["segmentId"] is not None:
+            return [one for one in self.campaigns if one["id"] == self.segments[row["segmentId"]]]
+        name = row["campaignName"].strip().lower()
+        return [one for one in self.campaigns if one["name"].strip().lower() == name]
+
+    def syncs(self, row: Row) -> bool | None:
+        """By the evidence about its campaign; None where some of it lies unread."""
+        created = instant(row["createdDate"])
+        found = [self.synced(one["id"], created) for one in self.campaigns_of(row)]
+        if not found or any(found):
+            return True
+        return None if None in found else False
+
+    def synced(self, campaign: int, at: datetime) -> bool | None:
+        known = sorted(
+            [(seen, False, states[campaign]) for seen, states in self.known_states]
+            + [(seen, True, state) for (id, seen), state in self.switches.items() if id == campaign]
+        )
+        before = [each for each in known if each[0] <= at]
+        after = [each for each in known if each[0] > at]
+        if before and after and (after[0][1] or before[-1][2] == after[0][2]):
+            return before[-1][2]
+        low = before[-1][0] if before else datetime.min.replace(tzinfo=UTC)
+        high = after[0][0] if after else datetime.max.replace(tzinfo=UTC)
+        if any(id == campaign and low < logged < high for id, logged in self.unread):
+            return None
+        return min([*before[-1:], *after[:1]], key=lambda each: (abs(each[0] - at), each[0] <= at))[2]
+
+    def without_match(self, row: Row) -> str:
+        syncs = self.syncs(row)
+        if syncs is None:
+            return "not_assessable"
+        return self.by_age(instant(row["createdDate"])) if syncs else "sync_disabled"
 
     def donor_status(self, donor: Row) -> str:
         key = key_of(donor["crmKey"])
@@ -174,7 +214,7 @@ class Reading:
         ]
         expected = [instant(row["createdDate"]) for row in records if self.syncs(row)]
         if records and not expected:
-            return "sync_disabled"
+            return "not_assessable" if any(self.syncs(row) is None for row in records) else "sync_disabled"
         if not records:
             return "no_activity"
         return self.by_age(max(min(expected), instant(donor["createdDate"])))
@@ -211,96 +251,9 @@ class Reading:
         named = {self.resolve(id) for id in self.references[donor_id]}
         return named.pop() if key is None and len(named) == 1 else None
 
-    def matches(self) -> tuple[dict[int, list[Row]], set[str]]:
-        """CRM+ gifts of each Raise gift, and those that no Raise gift explains."""
-        found: dict[int, list[Row]] = defaultdict(list)
-        orphans: set[str] = set()
-        left: list[Row] = []
-        backs: list[Row] = []
-        owner: dict[int, int] = {}
-        for row in self.crm_gifts.values():
-            id = self.pair(row)
-            if row.get("reversedGiftId"):
-                backs.append(row)
-            elif id in self.gifts:
-                found[id].append(row)
-                owner[row["id"]] = id
-            elif id is not None:
-                orphans.add(str(row["id"]))
-            else:
-                left.append(row)
-        for row in backs:
-            if row["reversedGiftId"] in owner:
-                found[owner[row["reversedGiftId"]]].append(row)
-        spots: dict[tuple[int | None, float], list[Row]] = defaultdict(list)
-        for row in left:
-            spots[self.resolve(row["contactId"]), row["amount"]].append(row)
-        candidates: dict[int, list[Row]] = {}
-        wanted: dict[int, list[int]] = defaultdict(list)
-        for id, gift in self.gifts.items():
-            contact = self.contact_of(gift["donorId"])
-            if id in found or contact is None:
-                continue
-            near = [row for row in spots[contact, gift["amount"]] if self.days_apart(gift, row) <= 1]
-            candidates[id] = near
-            for row in near:
-                wanted[row["id"]].append(id)
-        found |= {id: near for id, near in candidates.items() if len(near) == 1 and len(wanted[near[0]["id"]]) == 1}
-        return found, orphans
-
-    @staticmethod
-    def days_apart(gift: Row, row: Row) -> int:
-        return abs((datetime.fromisoformat(gift["date"][:10]) - datetime.fromisoformat(row["giftDate"][:10])).days)
-
-    def gift_status(self, gift: Row, rows: list[Row]) -> str:
-        state = gift["statusText"].lower()
-        is_reversed, is_settled = state in ("refunded", "chargeback"), state == "approved"
-        if gift["isTestMode"]:
-            return "test_mode"
-        if not rows:
-            if not is_settled:
-                return "not_expected"
-            return self.by_age(instant(gift["createdDate"])) if self.syncs(gift) else "sync_disabled"
-        amount = round(gift["amount"] * 100)
-        factor = 1.0
-        if any(row["currencyCode"] != gift["currency"] for row in rows):
-            exchange = gift["projects"][0]["currencyExchange"]
-            if exchange is None:
-                return "not_assessable"
-            base = [money(part["currencyExchange"]["baseAmount"]) for part in gift["projects"]]
-            amount, factor = sum(base), rows[0]["exchangeRate"]
-        backs = [row for row in rows if row["amount"] < 0]
-        forth = [row for row in rows if row["amount"] >= 0]
-        net = round(sum(row["amount"] for row in rows) * 100 * factor)
-        expected = 0 if is_reversed else amount
-        parts = [part for row in rows for part in row["giftDesignations"]]
-        costs = {
-            round(sum(part["amountDesignated"] for part in parts if part["projectCode"] == "CREDITCARDCOSTS") * 100)
-        }
-        if gift["donorPaidCosts"]:
-            names = gift["projects"]
-            costs.add(sum(money(part["amount"]) for part in names if part["name"] == "Covers Processing Fees"))
-        costs.discard(0)
-        if is_reversed and net != 0:
-            return "refund_not_reversed"
-        if is_settled and backs and net == 0:
-            return "reversal_without_refund"
-        if sum(round(row["amount"] * 100) == amount for row in forth) > 1 and net > expected:
-            return "duplicate"
-        if net != expected and all(net != expected + cost for cost in costs):
-            return "amount_mismatch"
-        contact = self.contact_of(gift["donorId"])
-        if contact is not None and any(self.resolve(row["contactId"]) != contact for row in rows):
-            return "contact_mismatch"
-        if any(self.days_apart(gift, row) > 1 for row in forth):
-            return "date_mismatch"
-        if len(forth) > 1:
-            return "matched_split"
-        return "matched" if net == expected else "matched_with_costs"
-
     def gift_statuses(self) -> tuple[dict[str, str], set[str]]:
-        found, orphans = self.matches()
-        return {str(id): self.gift_status(gift, found.get(id, [])) for id, gift in self.gifts.items()}, orphans
+        reading = GiftReading(self)
+        return {str(id): reading.status(gift) for id, gift in self.gifts.items()}, reading.orphans
 
     # Recurring gifts
 
@@ -329,7 +282,7 @@ class Reading:
         if other is None:
             if ended and instant(row["modifiedDate"]) - created <= timedelta(hours=24):
                 return "not_expected"
-            return self.by_age(created) if self.syncs(row) else "sync_disabled"
+            return self.without_match(row)
         known = row["statusText"] in ENDED | {"Active", "Paused", "Failing"}
         if known and ended != (other["cancelDateTimeUtc"] is not None):
             return "state_mismatch"
@@ -343,5 +296,15 @@ class Reading:
         return "linked" if key is not None else "linked_by_reference"
 
 
-def money(text: str) -> int:
-    return round(float("".join(character for character in text if character in "0123456789.-")) * 100)
+def record_of(value: Any, id: int) -> Row | None:
+    """The object with an id, wherever in a body it stands."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    if not isinstance(value, dict):
+        return None
+    if value.get("id") == id:
+        return value
+    return next((found for each in value.values() if (found := record_of(each, id)) is not None), None)

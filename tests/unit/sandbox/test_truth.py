@@ -16,6 +16,7 @@ from .reading import Reader, Reading, instant
 DONOR_STATUSES = {
     "test_mode", "deleted", "foreign_key", "conflict", "dangling", "archived", "merged", "linked",
     "linked_by_reference", "ambiguous_reference", "sync_disabled", "no_activity", "pending", "late", "missing",
+    "not_assessable",
 }  # fmt: skip
 GIFT_STATUSES = {
     "test_mode", "not_assessable", "not_expected", "sync_disabled", "pending", "late", "missing", "refund_not_reversed",
@@ -138,7 +139,7 @@ def test_the_log_proves_every_kind_of_label(reader):
 
 
 def test_one_label_of_two_is_not_ambiguous_yet(open_sandbox):
-    reader = open_sandbox(20)
+    reader = open_sandbox(27)
     assert reader.control("truth")["event_types"]["32"]["status"] == "confirmed"
     reader.control("advance", {"hours": 30})
     assert reader.control("truth")["event_types"]["32"]["status"] == "ambiguous"
