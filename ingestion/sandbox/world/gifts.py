@@ -6,7 +6,6 @@ from ingestion.sandbox.clock import DAY, HOUR, MINUTE, START
 from ingestion.sandbox.crm_plus_gift_rows import REVERSING
 
 from . import costs, moves, passthroughs, reversals, splits, switches
-from .donors import LATE_AGE, PENDING_AGE, Planting
 from .organization import (
     ALWAYS_ON,
     CLEAN_WATER,
@@ -21,6 +20,7 @@ from .organization import (
     TURNS_ON,
     segment_of,
 )
+from .planting import LATE_AGE, PENDING_AGE, Planting
 from .records import (
     BY_AGE,
     BY_CAMPAIGN,

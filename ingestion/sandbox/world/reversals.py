@@ -5,8 +5,8 @@ from __future__ import annotations
 from ingestion.sandbox.clock import DAY, HOUR, START
 from ingestion.sandbox.crm_plus_gift_rows import REVERSING
 
-from .donors import Planting
 from .organization import GENERAL_PROJECT
+from .planting import Planting
 from .records import BY_IDS, REFUNDED, CrmGift, Gift
 from .situations import Situation, Step, both, odd_cents, put_under, reversed_in_raise, two_projects
 from .splits import split

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ingestion.sandbox.clock import DAY, HOUR, MINUTE, START
 
-from .donors import LATE_AGE, MEANWHILE, NO_CONTACT, OLD, PENDING_AGE, Planting
 from .organization import ALWAYS_ON, GENERAL_PROJECT, HARVEST_DRIVE, PEER_FUNDRAISERS, RAISE_PROJECTS, segment_of
+from .planting import LATE_AGE, MEANWHILE, NO_CONTACT, OLD, PENDING_AGE, Planting
 from .records import (
     ACTIVE,
     AWAITING,

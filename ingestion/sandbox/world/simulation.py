@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 
 from .changes import Changes
-from .donors import Planting, plant_donors, plant_orphans
+from .donors import plant_donors, plant_orphans
 from .events import EventLog, log_history
 from .gifts import plant_gifts
 from .organization import furnish
+from .planting import Planting
 from .schedules import plant_schedules
 from .state import Options, World, scale_named
 from .switches import log_switches

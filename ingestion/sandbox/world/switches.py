@@ -7,9 +7,9 @@ from dataclasses import replace
 from ingestion.sandbox.clock import DAY, START
 from ingestion.sandbox.raise_rows import campaign_row
 
-from .donors import MEANWHILE
 from .events import EventLog
 from .organization import HARVEST_DRIVE, RIVER_WATCH, WINTER_BALL
+from .planting import MEANWHILE
 from .records import BY_CAMPAIGN, BY_IDS, BY_SEGMENT, Gift
 from .situations import Situation, Step, nothing, put_under
 from .state import World
