@@ -87,7 +87,7 @@ def _folded(world: World) -> list[_Event]:
             unread.append(row)
             continue
         payload = _payload(row)
-        body = row.payload if payload.modified is None else None
+        body = (row.payload or "") if payload.modified is None else None
         key = (row.event_type, row.context_id, payload.modified, body)
         event = groups.setdefault(key, _Event(row.event_type, row.context_id, payload.modified, []))
         event.attempts.append(row)
@@ -222,7 +222,9 @@ def _payload(row: Delivery) -> _Payload:
     record = _record(row)
     if record is None:
         return _Payload()
-    return _Payload(_modified(record), bool(record.get("recurringGiftId")))
+    # what is left out of a record is not known
+    is_recurring = bool(record["recurringGiftId"]) if "recurringGiftId" in record else None
+    return _Payload(_modified(record), is_recurring)
 
 
 def _record(row: Delivery) -> dict[str, Any] | None:
