@@ -4,7 +4,7 @@
 {%- endmacro %}
 
 
-{#- What integrations call a record of a kind, by the family of its event type: in labels, and as the member of a payload. -#}
+{#- What integrations call a record of a kind, by the family of its event type: in labels, and as a payload's member. -#}
 {% macro record_names(family) -%}
     case {{ family }}
         when 'Gift' then ['gift', 'donation']

@@ -1,6 +1,17 @@
 -- Where each CRM+ gift that has to do with Raise belongs in the end: to a Raise gift, or to the row of an orphan.
 {{ config(materialized='maintained_table') }}
-with links as (
+with joiners as (
+    select
+        organization,
+        crm_gift_id,
+        is_reversal,
+        true as may_join,
+        min(case when is_unique then raise_gift_id end) as raise_gift_id
+    from {{ ref('int_recon__gift_joiners') }}
+    group by organization, crm_gift_id, is_reversal
+),
+
+links as (
     select
         matches.*,
         joiners.is_reversal as joins_as_reversal,
@@ -18,16 +29,7 @@ with links as (
             matches.organization = roots.organization
             and matches.root_gift_id = roots.crm_gift_id
             and matches.crm_gift_id != roots.crm_gift_id
-    left join (
-        select
-            organization,
-            crm_gift_id,
-            is_reversal,
-            true as may_join,
-            min(case when is_unique then raise_gift_id end) as raise_gift_id
-        from {{ ref('int_recon__gift_joiners') }}
-        group by organization, crm_gift_id, is_reversal
-    ) as joiners
+    left join joiners
         on
             matches.organization = joiners.organization
             and matches.root_gift_id = joiners.crm_gift_id
