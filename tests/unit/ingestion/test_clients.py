@@ -205,17 +205,24 @@ def test_nothing_is_no_empty_collection(nothing: httpx.Response) -> None:
         server.crm_plus_client().count(crm_plus.GIFTS)
 
 
+def _only_lists(single: httpx.Response) -> Callable[[httpx.Request], httpx.Response]:
+    """An API that gives its lists, and this answer for each record."""
+    listed = _json({"items": [{"id": 1}], "total": 1})
+    return lambda request: listed if request.url.path.endswith("/list") else single
+
+
 @pytest.mark.parametrize("nothing", NOTHING, ids=range(len(NOTHING)))
 def test_nothing_is_no_record(nothing: httpx.Response) -> None:
-    """Neither one that is deleted, which would leave quarantine, nor the organization."""
-    raise_client = Server(lambda _: nothing).raise_client()
-    (page,) = raise_client.singles(raise_.GIFTS, [7])
+    """Nor one that is deleted, which would leave quarantine. Where nothing else comes either, the API is broken."""
+    (page,) = Server(_only_lists(nothing)).raise_client().singles(raise_.GIFTS, [7])
     assert page.hole
     assert page.hole.place == "7"
+    with pytest.raises(AnswerNotUnderstood):
+        list(Server(lambda _: nothing).raise_client().singles(raise_.GIFTS, [7]))
 
 
 def test_another_record_is_not_the_one_that_was_asked_for() -> None:
-    (page,) = Server(lambda _: _json({"id": 8})).raise_client().singles(raise_.GIFTS, [7])
+    (page,) = Server(_only_lists(_json({"id": 8}))).raise_client().singles(raise_.GIFTS, [7])
     assert page.hole
     assert list(Server(lambda _: _json(None, 404)).raise_client().singles(raise_.GIFTS, [7])) == []
 

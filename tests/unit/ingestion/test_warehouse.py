@@ -81,8 +81,16 @@ def state(folder: Path) -> dict[str, bytes | None]:
 
 
 @pytest.mark.parametrize("use", [warehouse.check, warehouse.claim])
-@pytest.mark.parametrize(("make", "says"), FOREIGN.values(), ids=FOREIGN)
-@pytest.mark.parametrize("is_link", [False, True], ids=["file", "link"])
+@pytest.mark.parametrize(
+    ("make", "says", "is_link"),
+    [
+        pytest.param(*case, is_link, id=f"{'a link to ' if is_link else ''}{name}")
+        for name, case in FOREIGN.items()
+        for is_link in (False, True)
+        # DuckDB looks for the log beside the link.
+        if not (is_link and name == "with a log")
+    ],
+)
 def test_what_is_not_ours_is_refused_and_not_touched(
     path: Path, use: Callable[[Path], None], make: Callable[[Path], object], says: str, is_link: bool
 ) -> None:
@@ -90,8 +98,6 @@ def test_what_is_not_ours_is_refused_and_not_touched(
     made = path.with_name("elsewhere.duckdb") if is_link else path
     make(made)
     if is_link:
-        if made.with_name(f"{made.name}.wal").exists():
-            pytest.skip("DuckDB looks for the log beside the link")
         path.symlink_to(made)
     before = state(path.parent)
     with pytest.raises(WarehouseUnusable) as caught:
