@@ -146,9 +146,9 @@ class Amounts(Contacts):
         return [crm_gift for crm_gift in crm_gifts if not is_taken_back(crm_gift)]
 
     def _all_contacts(self, crm_gift: Row) -> set[int] | None:
-        """The contacts of a gift that names passthrough givers; None where it names none."""
+        """The contacts of a gift that names passthrough givers; None where it names none, or none that is there."""
         is_passed = len(self.named_contacts(crm_gift)) > (crm_gift.get("contact_id") is not None)
-        return self.contacts_of_gift(crm_gift) if is_passed else None
+        return self.contacts_of_gift(crm_gift) or None if is_passed else None
 
     def left_gifts(self, crm_gifts: list[Row]) -> list[Row]:
         """Those of them that are no reversals; where all was taken back, all that there was."""
