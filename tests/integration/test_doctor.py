@@ -103,9 +103,14 @@ class Place:
         (self.folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
 
     def warehouse(self, *statements: str) -> Path:
+        """One of ours: with the account of what was read."""
         path = self.folder / "w.duckdb"
+        account = (
+            "create schema if not exists raw_raise",
+            "create table if not exists raw_raise.load_audit (organization text)",
+        )
         with duckdb.connect(str(path)) as connection:
-            for statement in statements:
+            for statement in (*account, *statements):
                 connection.execute(statement)
         return path
 
@@ -250,7 +255,6 @@ def other_crm_tenant(place: Place) -> None:
 
 def other_raise_tenant(place: Place) -> None:
     place.warehouse(
-        "create schema raw_raise",
         "create table raw_raise.recurring_gifts as select 'default' as organization, 8 as organization_id,"
         " null::timestamptz as _deleted_at",
     )
