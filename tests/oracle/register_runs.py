@@ -18,7 +18,13 @@ ENTITIES = {"donors": "donor", "gifts": "gift", "recurring_gifts": "recurring_gi
 def write(folder: Path, day: Day) -> None:
     """The tables from which the register is built, as a run would leave them."""
     with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
-        connection.execute("set timezone = 'UTC'; create schema if not exists intermediate")
+        connection.execute(
+            "set timezone = 'UTC'; create schema if not exists intermediate; create schema if not exists staging"
+        )
+        connection.execute(
+            """create table if not exists staging.stg_raise__connections
+            (organization varchar, recorded_at timestamptz)"""
+        )
         connection.execute(
             """create or replace table intermediate.int_recon__assessability
             (organization varchar, entity varchar, as_of timestamptz, is_assessable boolean)"""

@@ -103,8 +103,9 @@ single_totals as (
         case when contact_ids is not null then [contact_ids] end as passthrough_contacts,
         is_contact_quarantined,
         null as left_gift_ids,
-        case when not is_reversing then gift_date end as first_gift_date,
-        case when not is_reversing then gift_date end as last_gift_date,
+        -- an orphan that is a reversal has no other date
+        case when not is_reversing or gift_id = orphan_gift_id then gift_date end as first_gift_date,
+        case when not is_reversing or gift_id = orphan_gift_id then gift_date end as last_gift_date,
         case when starts_with(gift_url, 'http') then gift_url end as crm_url,
         changed_at,
         case when gift_id = orphan_gift_id then made_at end as claimed_since,
