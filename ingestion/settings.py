@@ -6,7 +6,7 @@ import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
@@ -24,6 +24,7 @@ from ingestion.errors import SettingsError
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _MAIL_ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _SIZE = re.compile(r"[1-9]\d*(\.\d+)? ?[MG]i?B", re.IGNORECASE)
 
 
@@ -178,20 +179,24 @@ class Organization(BaseModel):
         """Those that a run asks."""
         return (self.raise_base_url, self.crm_plus_base_url) if self.crm_plus_api_key else (self.raise_base_url,)
 
-    def mistaken(self) -> str | None:
-        """One product's settings in place of the other's, which would send a credential to the wrong product."""
+    def mistaken(self, spelled: Callable[[str], str] = str.upper) -> str | None:
+        """One product's settings in place of the other's, which would send a credential to the wrong product.
+
+        `spelled` is how the settings are spelled where they are set.
+        """
+        raise_url, crm_plus_url = spelled("raise_base_url"), spelled("crm_plus_base_url")
         ours, theirs = (urlsplit(url).hostname for url in (RAISE_BASE_URL, CRM_PLUS_BASE_URL))
         if urlsplit(self.raise_base_url).hostname == theirs:
-            return f"[{self.slug}] RAISE_BASE_URL is the address of CRM+: it is usually {RAISE_BASE_URL}."
+            return f"[{self.slug}] {raise_url} is the address of CRM+: it is usually {RAISE_BASE_URL}."
         if self.crm_plus_api_key is None:
             return None
         if urlsplit(self.crm_plus_base_url).hostname == ours:
-            return f"[{self.slug}] CRM_PLUS_BASE_URL is the address of Raise: it is usually {CRM_PLUS_BASE_URL}."
+            return f"[{self.slug}] {crm_plus_url} is the address of Raise: it is usually {CRM_PLUS_BASE_URL}."
         if is_loopback(self.raise_base_url) and is_loopback(self.crm_plus_base_url):
             # A simulation of both may stand at one address, and take anything for a credential.
             return None
         if self.raise_base_url == self.crm_plus_base_url:
-            return f"[{self.slug}] RAISE_BASE_URL and CRM_PLUS_BASE_URL are the same: each product has its own address."
+            return f"[{self.slug}] {raise_url} and {crm_plus_url} are the same: each product has its own address."
         if self.raise_api_token == self.crm_plus_api_key:
             names = f"{self.raise_token_name} and {self.crm_plus_key_name}"
             return f"[{self.slug}] {names} are the same: each product has its own credential."
@@ -325,7 +330,8 @@ class Settings(Paths):
             raise SettingsError(
                 "TIEOUT_NOW is for simulations: unset it, or point every base URL at a loopback address."
             )
-        mistakes = {o.slug: SettingsError(mistaken) for o in usable if (mistaken := o.mistaken())}
+        spelled = str.lower if self.organizations_file else str.upper
+        mistakes = {o.slug: SettingsError(mistaken) for o in usable if (mistaken := o.mistaken(spelled))}
         return {**found, **mistakes}
 
     def _the_one(self) -> Organization:
@@ -375,26 +381,38 @@ class Settings(Paths):
             "quiet_after_days": self.quiet_after_days,
             **table,
         }
-        for secret, name_field, required in (
-            ("raise_api_token", "raise_token_name", True),
-            ("crm_plus_api_key", "crm_plus_key_name", False),
-        ):
+        for secret, key in _NAMED_IN.items():
             if secret in values:
-                raise SettingsError(
-                    f"{path}: [{slug}] holds {secret} itself: name its variable in {name_field} instead."
-                )
-            name = values.get(name_field)
-            if name is None and required:
-                raise SettingsError(f"{path}: [{slug}] needs {name_field}, the variable that holds its token.")
-            if name is not None:
-                value = variable(name) if isinstance(name, str) else None
-                if not value:
-                    raise SettingsError(f"{name} is not set: [{slug}] of {path} names it as its {secret}.")
-                values[secret] = value
+                raise SettingsError(f"{path}: [{slug}] holds {secret} itself: name its variable in {key} instead.")
+            if key in values:
+                values[secret] = _named_in(values[key], key, f"{path}: [{slug}]")
+        if "raise_token_name" not in values:
+            raise SettingsError(f"{path}: [{slug}] needs raise_token_name, the variable that holds its token.")
+        # What is missing is missing in the file.
+        values.setdefault("crm_plus_key_name", "crm_plus_key_name")
         try:
             return Organization(slug=slug, **values)
         except ValidationError as error:
-            raise SettingsError(f"{path}: [{slug}] {_lines(error, upper=False)[0]}") from None
+            line = _lines(error, upper=False)[0]
+            for secret, key in _NAMED_IN.items():
+                line = re.sub(rf"^{secret}\b", f"the variable that {key} names", line)
+            raise SettingsError(f"{path}: [{slug}] {line}") from None
+
+
+_NAMED_IN = {"raise_api_token": "raise_token_name", "crm_plus_api_key": "crm_plus_key_name"}
+"""In which key of ORGANIZATIONS_FILE the variable of a secret is named."""
+
+
+def _named_in(name: object, key: str, place: str) -> str:
+    """The value of the variable that a key names. The name never shows: it may be the secret itself, pasted there."""
+    if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
+        raise SettingsError(
+            f"{place} {key} holds no name of a variable: put the secret into a variable, and the variable's name there."
+        )
+    value = variable(name)
+    if not value:
+        raise SettingsError(f"{place} the variable that {key} names is not set: set it, or correct the name.")
+    return value
 
 
 def partitions() -> tuple[str, ...]:

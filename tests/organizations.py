@@ -234,7 +234,7 @@ def show(simulated: Simulated, console: Console) -> bool:
     )
     table = Table("organization", "broken by", "seconds", "told")
     for slug, name in simulated.broken.items():
-        told = re.search(rf"(\w+ is not set: )?\[{slug}\].*?(?= \w+ is not set: | \[org-|$)", simulated.error)
+        told = re.search(rf"\[{slug}\].*?(?= \[org-|$)", simulated.error)
         table.add_row(slug, name, f"{seconds[slug]:.1f}", escape(told[0] if told else "nothing"))
     console.print(table)
     owners = list(simulated.organizations)

@@ -30,7 +30,7 @@ def test_what_is_broken_is_named_and_stops_no_other(simulated: Simulated) -> Non
     assert simulated.code == 1
     (line,) = simulated.error.splitlines()
     assert f"[{BROKEN}] Raise refused the credential (401): check BROKEN_TOKEN" in line
-    assert f"UNSET_KEY is not set: [{UNSET}]" in line
+    assert f"[{UNSET}] the variable that crm_plus_key_name names is not set" in line
     assert line.count("refused") == 1
     assert "marked" not in line
     assert f"[{NORTH}]" not in line

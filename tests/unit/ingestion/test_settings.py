@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -136,7 +137,10 @@ def test_organizations_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         ('name = "x"', "stands outside a table"),
         ("[riverside]", "[riverside] needs raise_token_name"),
         ('[riverside]\nraise_api_token = "abc"', "[riverside] holds raise_api_token itself"),
-        ('[riverside]\nraise_token_name = "NOT_THERE"', "NOT_THERE is not set"),
+        (
+            '[riverside]\nraise_token_name = "NOT_THERE"',
+            "[riverside] the variable that raise_token_name names is not set: set it",
+        ),
         (
             '[riverside]\nraise_token_name = "RAISE_API_TOKEN"\ncolour = "red"',
             "[riverside] colour extra inputs are not permitted",
@@ -164,12 +168,54 @@ def test_what_is_wrong_with_one_organization_does_not_touch_the_others(
     assert [organization.slug for organization in settings.organizations] == ["riverside"]
     told = {slug: str(error) for slug, error in settings.unusable.items()}
     assert list(told) == ["hilltop", "seaside", "swapped"]
-    assert "NOT_THERE is not set: [hilltop]" in told["hilltop"]
+    assert "[hilltop] the variable that raise_token_name names is not set" in told["hilltop"]
     assert "[seaside] raise_base_url must start with https://" in told["seaside"]
-    assert "[swapped] RAISE_BASE_URL is the address of CRM+" in told["swapped"]
+    assert "[swapped] raise_base_url is the address of CRM+" in told["swapped"]
     assert problems() == []
     monkeypatch.delenv("RIVERSIDE_TOKEN")
     assert len(problems()) == 4
+
+
+@pytest.mark.parametrize("key", ["raise_token_name", "crm_plus_key_name"])
+@pytest.mark.parametrize(
+    ("pasted", "says"),
+    [
+        ("marked.token-8/Yw==", "holds no name of a variable"),
+        ("8marked", "holds no name of a variable"),
+        ("", "holds no name of a variable"),
+        ("marked" * 30, "holds no name of a variable"),
+        ("Bearer marked", "holds no name of a variable"),
+        # A key of CRM+ looks like the name of a variable.
+        ("v_marked_0123456789abcdef", "names is not set"),
+        ("MARKED0123456789ABCDEF", "names is not set"),
+        (5, "holds no name of a variable"),
+        (["marked"], "holds no name of a variable"),
+        ({"marked": 1}, "holds no name of a variable"),
+    ],
+)
+def test_a_secret_in_the_place_of_its_variable_never_shows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, key: str, pasted: object, says: str
+) -> None:
+    named = {"raise_token_name": "RIVERSIDE_TOKEN", key: pasted}
+    value = {name: json.dumps(text).replace('{"marked": 1}', "{marked = 1}") for name, text in named.items()}
+    (tmp_path / "o.toml").write_text("[riverside]\n" + "".join(f"{name} = {text}\n" for name, text in value.items()))
+    monkeypatch.setenv("RIVERSIDE_TOKEN", "secret-token")
+    line = refusal(monkeypatch, ORGANIZATIONS_FILE="o.toml")
+    assert f"[riverside] {key} {says}" in line or f"[riverside] the variable that {key} {says}" in line
+    assert "marked" not in line.lower()
+    assert problems() == [line]
+
+
+def test_messages_name_the_key_of_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "o.toml").write_text('[riverside]\nraise_token_name = "A"\ncrm_plus_key_name = "B"\n')
+    monkeypatch.setenv("A", "marked token")
+    line = refusal(monkeypatch, ORGANIZATIONS_FILE="o.toml", B="key")
+    assert "[riverside] the variable that raise_token_name names holds a blank" in line
+    monkeypatch.setenv("A", "token")
+    assert "the variable that crm_plus_key_name names is blank" in refusal(monkeypatch, B="  ")
+    (tmp_path / "o.toml").write_text('[riverside]\nraise_token_name = "A"\n')
+    (organization,) = load_settings().organizations
+    assert organization.crm_plus_key_name == "crm_plus_key_name"
 
 
 def test_the_partitions_need_no_secrets_and_no_right_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -251,7 +251,7 @@ def test_a_secret_that_is_missing_stops_no_other(asset: dg.AssetsDefinition, mon
     assert result.success
     (check,) = [check for check in result.get_asset_check_evaluations() if check.asset_key == GIFTS]
     (told,) = subject.errors_of(check)
-    assert told.startswith("NORTH is not set: [north] of ")
+    assert "[north] the variable that raise_token_name names is not set" in told
 
 
 def test_where_none_can_be_read_the_step_fails(asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch) -> None:
