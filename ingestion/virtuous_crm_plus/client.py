@@ -297,11 +297,9 @@ class CrmPlusClient:
         self._is_archive_state_told = True
         if not _reaches(live, page):
             return page
-        ids, answer = set(live.ids), orjson.loads(page.body)
-        for row, key in zip(answer[ROWS], page.ids, strict=True):
-            if row.get("isArchived") is None:
-                row["isArchived"] = key not in ids
-        return Page(orjson.dumps(answer).decode(), page.ids, page.total)
+        ids, rows = set(live.ids), _rows.decode(page.body).rows
+        told = (_told(bytes(row), key not in ids) for row, key in zip(rows, page.ids, strict=True))
+        return Page(f'{{"{ROWS}":[{b",".join(told).decode()}]}}', page.ids, page.total)
 
     def _live_among(
         self, resource: CrmPlusResource, path: str, page: Page, conditions: list[Condition], once: bool
@@ -395,20 +393,34 @@ def _folded(name: object) -> str:
 
 
 class _ArchiveState(msgspec.Struct):
-    isArchived: Any = None  # noqa: N815
+    isArchived: Any = msgspec.UNSET  # noqa: N815
 
 
 class _ArchiveStates(msgspec.Struct):
     rows: list[_ArchiveState] = msgspec.field(name=ROWS)
 
 
+class _Rows(msgspec.Struct):
+    rows: list[msgspec.Raw] = msgspec.field(name=ROWS)
+
+
+_archive_state = msgspec.json.Decoder(_ArchiveState)
 _archive_states = msgspec.json.Decoder(_ArchiveStates)
+_rows = msgspec.json.Decoder(_Rows)
 
 
 def _tells_archive_state(page: Page) -> bool:
     """Whether each row says itself whether it is archived; what lies within it, such as a contact method, may say so
     of itself."""
-    return all(row.isArchived is not None for row in _archive_states.decode(page.body).rows)
+    return all(row.isArchived not in (None, msgspec.UNSET) for row in _archive_states.decode(page.body).rows)
+
+
+def _told(row: bytes, is_archived: bool) -> bytes:
+    """A row that says whether it is archived, and is otherwise as it came: to the byte, unless it says null."""
+    said = _archive_state.decode(row).isArchived
+    if said is msgspec.UNSET:
+        return row.rstrip()[:-1] + (b',"isArchived":true}' if is_archived else b',"isArchived":false}')
+    return row if said is not None else orjson.dumps({**orjson.loads(row), "isArchived": is_archived})
 
 
 def _reaches(live: Page, page: Page) -> bool:

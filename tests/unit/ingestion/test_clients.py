@@ -357,6 +357,29 @@ def test_what_a_contact_says_of_itself_stays() -> None:
     assert {row["id"] for row in rows if row["isArchived"]} == {20, 30}
 
 
+@pytest.mark.parametrize(
+    ("fields", "arrives"),
+    [
+        ('"a":1234567890123456.78,"b":1e400', '"a":"1234567890123456.78","b":"1e400","isArchived":false'),
+        ('"a":-0.10,"b":1.50e2 ', '"a":-0.10,"b":1.50e2 ,"isArchived":false'),
+        ('"a":1,"a":2', '"a":1,"a":2,"isArchived":false'),
+        ('"isArchived":null,"a":1234567890123456.78', '"isArchived":false,"a":"1234567890123456.78"'),
+    ],
+)
+def test_a_contact_is_otherwise_as_it_came(fields: str, arrives: str) -> None:
+    """With the digits of its numbers, and with fields that come twice."""
+    rows = CrmPlus(3)
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("FullContact"):
+            return rows(request)
+        listed = ",".join(f'{{"id":{key},{fields}}}' for key in (1, 2, 3))
+        return httpx.Response(200, content=f'{{"list":[{listed}],"total":3}}'.encode())
+
+    (page,) = Server(respond).crm_plus_client().pages(crm_plus.CONTACTS)
+    assert page.body == '{"list":[' + ",".join(f'{{"id":{key},{arrives}}}' for key in (1, 2, 3)) + "]}"
+
+
 @pytest.mark.parametrize("is_sorted", [True, False])
 def test_nobody_looks_archived_where_the_answer_does_not_reach(is_sorted: bool) -> None:
     server = CrmPlus(2500, refuses=lambda body: "sortBy" in body and not is_sorted)
