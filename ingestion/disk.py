@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from ingestion.errors import TieoutError
 
@@ -25,8 +26,10 @@ class DiskFull(TieoutError):
         )
 
 
-def full_disk(error: BaseException) -> DiskFull | None:
-    """The error in words that help, where it comes from a full disk at any depth."""
+def full_disk(error: BaseException, place: Path | None = None) -> DiskFull | None:
+    """The error in words that help, where it comes from a full disk at any depth. `place` is what was being written,
+    for where the error does not say.
+    """
     for cause in _causes(error):
         if isinstance(cause, DiskFull):
             return cause
@@ -34,11 +37,21 @@ def full_disk(error: BaseException) -> DiskFull | None:
         if isinstance(cause, TieoutError):
             return None
         if isinstance(cause, OSError) and cause.errno in _CODES:
-            return DiskFull(str(cause.filename) if cause.filename else None)
+            # Of a copy, the second one is what was written.
+            return DiskFull(_named(cause.filename2 or cause.filename or place))
         if is_full_disk(text := str(cause)):
-            found = _FILE.search(text)
-            return DiskFull(found[1] if found else None)
+            return DiskFull(written_file(text) or _named(place))
     return None
+
+
+def written_file(text: str) -> str | None:
+    """Which file could not be written, where DuckDB says it."""
+    found = _FILE.search(text)
+    return found[1] if found else None
+
+
+def _named(place: object) -> str | None:
+    return str(place) if place else None
 
 
 def is_full_disk(text: str) -> bool:

@@ -29,7 +29,7 @@ def check(path: Path) -> None:
     """Makes the folder, and writes nothing else. Raises `WarehouseLocked` or `WarehouseUnusable` where a run must not
     write: also to a file that is somebody else's.
     """
-    _check_place(path)
+    check_place(path)
     if path.exists():
         look_into(path)
         with _opened(path):
@@ -38,14 +38,15 @@ def check(path: Path) -> None:
 
 def claim(path: Path) -> None:
     """The same, and marks the warehouse as ours: a new one is made, and one from before there were marks adopted."""
-    _check_place(path)
+    check_place(path)
     if path.exists():
         look_into(path)
     with _opened(path) as connection:
         identity.mark(connection)
 
 
-def _check_place(path: Path) -> None:
+def check_place(path: Path) -> None:
+    """Makes the folder of a warehouse. Raises `WarehouseUnusable` where none can be written."""
     if path.is_symlink() and not path.resolve().parent.is_dir():
         raise WarehouseUnusable(path, f"{path.resolve().parent}, where it points to, does not exist", CORRECT_RIGHTS)
     try:
@@ -81,7 +82,7 @@ def _opened(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyC
     except identity.Newer:
         raise WarehouseUnusable(path, "a newer tieout made it", "upgrade tieout, or move it away") from None
     except (duckdb.Error, OSError) as error:
-        if full := full_disk(error):
+        if full := full_disk(error, path.parent):
             raise full from None
         if _NEWER.search(str(error)):
             raise WarehouseUnusable(path, "a newer DuckDB wrote it", "upgrade tieout, or move it away") from None

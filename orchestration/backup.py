@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ingestion import warehouse
+from ingestion.disk import DiskFull, full_disk
 from ingestion.errors import TieoutError, WarehouseUnusable
 from ingestion.settings import Settings
 from orchestration import turn
@@ -71,6 +72,8 @@ def backup(settings: Settings, folder: Path, on_wait: Callable[[], None]) -> int
         size = sum((draft / name).stat().st_size for name in files)
         os.rename(draft, folder)
     except OSError as error:
+        if full_disk(error):
+            raise DiskFull(str(folder)) from None
         raise BackupImpossible(f"{folder} cannot be written ({error.strerror}): name another folder.") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -84,7 +87,10 @@ def restore(settings: Settings, folder: Path, on_wait: Callable[[], None]) -> Pa
     """
     files = _checked(folder)
     path, state = settings.warehouse_path, settings.state_path
-    draft = path.with_name(f".{path.name}.restoring")
+    warehouse.check_place(path)
+    # Where the path is a link, what it points to is replaced.
+    place = path.resolve()
+    draft = place.with_name(f".{place.name}.restoring")
     with turn.taken(settings, on_wait=on_wait):
         # A damaged warehouse is what a backup is for; one that somebody has open is not replaced under their hands.
         with suppress(WarehouseUnusable):
@@ -99,10 +105,13 @@ def restore(settings: Settings, folder: Path, on_wait: Callable[[], None]) -> Pa
                     raise BackupUnusable(f"{name} of {folder} changed while it was copied: try again.")
             aside = _move_aside(settings)
             for child in (draft / _STATE).iterdir():
-                os.rename(child, state / child.name)
+                # It may be on another disk.
+                shutil.move(child, state / child.name)
             # Last: a restore that is cut off before leaves no warehouse, and can be done again.
-            os.rename(draft / _WAREHOUSE, path)
+            os.rename(draft / _WAREHOUSE, place)
         except OSError as error:
+            if full_disk(error):
+                raise DiskFull(str(place.parent)) from None
             raise BackupImpossible(
                 f"{path} cannot be replaced ({error.strerror}): {warehouse.CORRECT_RIGHTS}."
             ) from None
@@ -121,19 +130,20 @@ def _state_files(settings: Settings) -> Iterator[Path]:
 
 def _move_aside(settings: Settings) -> Path | None:
     """The state first and the warehouse last. The lock stays where it is, since this process holds it."""
-    path, state = settings.warehouse_path, settings.state_path
+    path, place, state = settings.warehouse_path, settings.warehouse_path.resolve(), settings.state_path
     told = telling.folder(settings)
     old = [child for child in state.iterdir() if child.suffix != ".lock" and child != told]
-    log = path.with_name(f"{path.name}.wal")
-    present = [file for file in (log, path) if file.exists()]
+    # DuckDB keeps the log of a link beside the link.
+    logs = dict.fromkeys(file.with_name(f"{file.name}.wal") for file in (path, place))
+    present = [file for file in (*logs, place) if file.exists()]
     if not old and not present:
         return None
-    aside = Path(tempfile.mkdtemp(prefix=f"{path.name}.before-{_now()}-", dir=path.parent))
+    aside = Path(tempfile.mkdtemp(prefix=f"{place.name}.before-{_now()}-", dir=place.parent))
     (aside / _STATE).mkdir()
     for child in old:
-        os.rename(child, aside / _STATE / child.name)
+        shutil.move(child, aside / _STATE / child.name)
     for file in present:
-        os.rename(file, aside / file.name)
+        shutil.move(file, aside / file.name)
     return aside
 
 

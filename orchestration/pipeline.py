@@ -1,13 +1,16 @@
 """One whole run through the job of the schedule, in this process and on the shared instance."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
 import dagster as dg
 
+from ingestion.disk import full_disk
 from orchestration.definitions import defs
 from orchestration.failures import failures, notes
+from orchestration.home import home
 from orchestration.instance import LOCATION_TAGS, bury_dead_runs, give_sign_of_life, open_instance
 from orchestration.jobs import QUIET, reconcile
 from orchestration.scope import Part
@@ -33,7 +36,7 @@ def execute(
     wait_at_most: float | None = None,
 ) -> Finished:
     """Runs the job, or one part of it, in its turn. The run shows in the UI like any other."""
-    with open_instance() as instance:
+    with _on_a_disk(), open_instance() as instance:
         bury_dead_runs(instance)
         # From before its beginning: Dagster calls it started before any of its resources is made.
         run_id = str(uuid4())
@@ -54,6 +57,17 @@ def execute(
             raise_on_error=False,
         )
     return Finished(result.run_id, result.success, failures(result.all_events), notes(result.all_events))
+
+
+@contextmanager
+def _on_a_disk() -> Iterator[None]:
+    """What goes wrong in here and in no asset, goes wrong in Dagster's own storage."""
+    try:
+        yield
+    except Exception as error:
+        if full := full_disk(error, home()):
+            raise full from None
+        raise
 
 
 def _run_config(only: Part | None, **options: object) -> dict[str, object]:

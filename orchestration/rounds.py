@@ -70,7 +70,7 @@ class Round:
                 except (WarehouseLocked, WarehouseUnusable):
                     raise
                 except Exception as error:
-                    if full := full_disk(error):
+                    if full := full_disk(error, self.settings.warehouse_path.parent):
                         raise full from None
                     if is_half_loaded(self.source, organization.slug, self.settings):
                         raise

@@ -7,6 +7,7 @@ import dagster as dg
 
 from ingestion.disk import full_disk
 from ingestion.errors import TieoutError
+from ingestion.settings import Paths
 
 OWNERS = ["team:data-platform"]
 
@@ -19,6 +20,6 @@ def guarded() -> Iterator[None]:
     except TieoutError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     except Exception as error:
-        if full := full_disk(error):
+        if full := full_disk(error, Paths().warehouse_path.parent):
             raise dg.Failure(str(full), allow_retries=False) from None
         raise

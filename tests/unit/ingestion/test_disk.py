@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -85,7 +86,16 @@ def test_every_stage_says_that_the_disk_is_full(stage: str, tmp_path: Path) -> N
 
 def test_the_file_is_named_where_it_is_known() -> None:
     assert "/data/x could not be written" in str(full_disk(OSError(errno.ENOSPC, "No space left on device", "/data/x")))
+    assert "/backup/w could not" in str(full_disk(OSError(errno.ENOSPC, "No space left", "/data/w", None, "/backup/w")))
     assert full_disk(OSError(errno.EACCES, "Permission denied", "/data/x")) is None
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), sqlite3.OperationalError("database or disk is full")]
+)
+def test_where_the_error_does_not_say_it_what_was_written_is_named(error: Exception) -> None:
+    assert "used up: /data could not be written." in str(full_disk(error, Path("/data")))
+    assert "used up. Make room" in str(full_disk(error))
 
 
 def test_the_disk_of_an_api_is_not_ours() -> None:

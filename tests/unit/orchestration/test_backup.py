@@ -268,3 +268,60 @@ def test_the_commands(settings: Settings, capsys: pytest.CaptureFixture[str]) ->
     told = " ".join(capsys.readouterr().out.split())
     assert f"was copied to {folder}" in told
     assert "What was there is in" in told
+
+
+def test_a_link_stays_and_what_it_points_to_is_replaced(settings: Settings, tmp_path: Path) -> None:
+    """A warehouse, and its state, that were put on another disk stay there."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    for path in (settings.warehouse_path, settings.state_path):
+        shutil.move(path, disk / path.name)
+        path.symlink_to(disk / path.name)
+    subject.backup(settings, tmp_path / "b", on_wait=list)
+    fill(settings, 2)
+    aside = subject.restore(settings, tmp_path / "b", on_wait=list)
+    assert settings.warehouse_path.is_symlink()
+    assert settings.state_path.is_symlink()
+    assert held(settings) == (1, "1", "1")
+    assert is_version(disk / "w.duckdb", 1)
+    assert aside
+    assert aside.parent == disk
+    assert is_version(aside / "w.duckdb", 2)
+    assert (aside / "state/salt").read_text() == "2"
+    assert {path.name for path in disk.iterdir()} == {"w.duckdb", "w.state", aside.name}
+
+
+def test_a_link_to_nothing_is_no_place_for_a_restore(settings: Settings, copy: Path, tmp_path: Path) -> None:
+    """The disk that it points to may not be mounted."""
+    settings.warehouse_path.unlink()
+    settings.warehouse_path.symlink_to(tmp_path / "absent/w.duckdb")
+    with pytest.raises(TieoutError, match="absent, where it points to, does not exist"):
+        subject.restore(settings, copy, on_wait=list)
+    assert not (tmp_path / "absent").exists()
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_a_full_disk_is_named_and_leaves_nothing(settings: Settings, copy: Path, tmp_path: Path, command: str) -> None:
+    with duckdb.connect(str(settings.warehouse_path)) as connection:
+        connection.execute("CREATE TABLE raw_raise.filler AS SELECT uuid() AS a FROM range(100000)")
+    large = tmp_path / "large"
+    subject.backup(settings, large, on_wait=list)
+    place = tmp_path / "new/b" if command == "backup" else settings.warehouse_path.parent
+    before = {file: file.read_bytes() for file in settings.warehouse_path.parent.rglob("*") if file.is_file()}
+    program = f"""
+import resource, sys
+from pathlib import Path
+from ingestion.disk import DiskFull
+from ingestion.settings import load_settings
+from orchestration import backup
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+try:
+    backup.{command}(load_settings(), Path({str(place if command == "backup" else large)!r}), on_wait=list)
+except DiskFull as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    (line,) = done.stdout.splitlines()
+    assert line.startswith(f"The disk is full, or its quota used up: {place} could not be written. Make room")
+    assert {file: file.read_bytes() for file in settings.warehouse_path.parent.rglob("*") if file.is_file()} == before
+    assert not (tmp_path / "new").exists() or not list((tmp_path / "new").iterdir())
