@@ -32,13 +32,20 @@ def connect(path: Path | None = None, *, read_only: bool = False, memory: int = 
     """DuckDB in memory, or on a file, that holds no more than `memory` bytes."""
     connection = duckdb.connect(str(path) if path else ":memory:", read_only=read_only)
     # Not in the configuration of the connection: a file that is open in this process takes no other one.
-    connection.execute(f"set memory_limit = '{min(memory, int(as_bytes(memory_limit(connection))))} bytes'")
+    connection.execute(f"set memory_limit = '{min(memory, int(as_bytes(_limit_of(connection))))} bytes'")
     connection.execute(f"set threads = {threads(memory)}")
     return connection
 
 
-def memory_limit(connection: duckdb.DuckDBPyConnection) -> str:
-    """What DuckDB may hold; unless somebody has set it, four fifths of what the machine or container has."""
+def memory_limit(wanted: str | None = None) -> str:
+    """A limit as DuckDB names it; unless one is wanted, four fifths of what the machine or container has."""
+    with duckdb.connect() as connection:
+        if wanted:
+            connection.execute("set memory_limit = ?", [wanted])
+        return _limit_of(connection)
+
+
+def _limit_of(connection: duckdb.DuckDBPyConnection) -> str:
     ((size,),) = connection.execute("select current_setting('memory_limit')").fetchall()
     return str(size)
 

@@ -11,10 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
-
 from ingestion import machine
-from ingestion.disk import is_full_disk
+from ingestion.disk import is_full_disk, written_file
 from ingestion.errors import TieoutError
 from ingestion.settings import Paths, Settings
 from orchestration import tethered
@@ -70,15 +68,13 @@ def memory(warehouse: Path, limit: str | None = None) -> dict[str, str]:
 
     Unless a limit is given, it is what is enough.
     """
-    with duckdb.connect() as connection:
-        own = machine.memory_limit(connection)
-        if not limit:
-            is_large = warehouse.exists() and warehouse.stat().st_size > _SMALL
-            # Of ten million gifts some models hold more than any small limit at a time.
-            limit = own if is_large or machine.as_bytes(own) < _SMALL else "1500MB"
-        connection.execute("set memory_limit = ?", [limit])
-        # DuckDB refuses to keep more than it would allow itself.
-        kept = min(own, machine.memory_limit(connection), key=machine.as_bytes)
+    own = machine.memory_limit()
+    if not limit:
+        is_large = warehouse.exists() and warehouse.stat().st_size > _SMALL
+        # Of ten million gifts some models hold more than any small limit at a time.
+        limit = own if is_large or machine.as_bytes(own) < _SMALL else "1500MB"
+    # DuckDB refuses to keep more than it would allow itself.
+    kept = min(own, machine.memory_limit(limit), key=machine.as_bytes)
     return {
         _MEMORY_LIMIT: limit,
         _KEPT_MEMORY: kept,
@@ -143,8 +139,8 @@ def failure(target: Path, said: str) -> TransformFailed:
         # Seeds name file and line themselves.
         what += "".join(f"; {line.rstrip('.')}" for line in re.findall(r"^\s*(seeds/.+)$", message, re.MULTILINE))
         what += f"; {odd}" if (odd := _odd_encoding(project_path(), message)) else ""
-    if any(is_full_disk(message) for message in failed.values()) or (not failed and is_full_disk(said)):
-        what += "; the disk is full, or its quota used up: make room and run again"
+    if full := next((message for message in failed.values() or [said] if is_full_disk(message)), None):
+        what += f"; the disk of {written_file(full) or target} is full, or its quota used up: make room and run again"
     if any("Out of Memory" in message and "offload" not in message for message in failed.values()):
         what += f"; the memory that {_MEMORY_LIMIT} allows was not enough: allow more"
     if _tells_of_twins(failed):
