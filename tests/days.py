@@ -8,12 +8,15 @@ built anew and has to say the same. All organizations stand in one warehouse.
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -36,6 +39,8 @@ _HASTE = Patience(attempts=2, initial=0.01, longest=0.05)
 HALF = "half"
 """What is read of an organization on a day of many faults."""
 _FAULTS = {"html_200": 0.3, "raise_5xx": 0.3, "crm_plus_5xx": 0.3}
+
+_SHOWN_A_DAY = 20
 
 Key = tuple[str, int]
 """A record: the product that has it, and its id there."""
@@ -215,6 +220,7 @@ def live(folder: Path, organizations: dict[str, Handle], count: int, seed: int) 
     dbt, days, chance = Dbt(folder), Days(), Random(seed)
     warehouse = folder / "warehouse.duckdb"
     for day in range(count):
+        known = len(days.differences)
         hours = chance.randint(18, 30) if day else 0
         troubles = {
             slug: chance.choice((*SOURCES, HALF)) if day and chance.random() < 0.2 else None for slug in organizations
@@ -238,6 +244,8 @@ def live(folder: Path, organizations: dict[str, Handle], count: int, seed: int) 
                 continue
             follow_in_part(days, day, slug, warehouse, truth)
         print(f"day {day}: {days.compared:,} records compared, {len(days.differences)} differences", flush=True)
+        for difference in days.differences[known : known + _SHOWN_A_DAY]:
+            print(difference, flush=True)
     by_increments = all_marts(warehouse)
     dbt(warehouse, *BUILD, "--full-refresh")
     for name, rows in all_marts(warehouse).items():
@@ -267,6 +275,24 @@ def show(days: Days, console: Console) -> None:
     console.print(f"{len(days.differences)} differences")
 
 
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """As by Ctrl-C: sandboxes end, and folders are removed. dbt makes an error of its own of what it is stopped by."""
+    asked = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except BaseException:
+        if asked:
+            raise typer.Exit(128 + asked[0]) from None
+        raise
+
+
 def main(
     organizations: Annotated[int, typer.Option(help="How many, each by a seed of its own.")] = 20,
     days: Annotated[int, typer.Option(help="How many days.")] = 30,
@@ -275,7 +301,7 @@ def main(
 ) -> None:
     """Live through days, and compare each of them."""
     names = [f"org-{number:02}" for number in range(1, organizations + 1)]
-    with tempfile.TemporaryDirectory() as folder, running_several(names, scale) as handles:
+    with _ended_by_sigterm(), tempfile.TemporaryDirectory() as folder, running_several(names, scale) as handles:
         lived = live(Path(folder), handles, days, seed)
     show(lived, Console(width=120))
     raise typer.Exit(1 if lived.differences else 0)
