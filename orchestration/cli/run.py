@@ -113,7 +113,7 @@ def run(
             organizations=organization or (),
             full=full,
             accept_deletions=accept_deletions or (),
-            accept_organization=accept_organization or (),
+            accept_organization=[source.value for source in accept_organization or ()],
             only=only,
             wait=not no_wait,
             wait_at_most=wait_at_most,

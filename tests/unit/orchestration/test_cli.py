@@ -146,6 +146,8 @@ def test_what_the_command_is_told_reaches_the_job(tieout, monkeypatch: pytest.Mo
         }
     ]
     assert RunOptions(**asked[0])
+    # Dagster keeps the configuration of a run, and takes plain texts alone.
+    assert type(asked[0]["accept_organization"][0]) is str
 
 
 @pytest.mark.parametrize("duration", ["", "soon", "5", "-1h", "1h30", "1s1h"])
