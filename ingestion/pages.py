@@ -8,9 +8,9 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from queue import Queue
-from threading import Event, Thread
-from typing import TypeAlias, TypeVar
+from sys import getsizeof
+from threading import Condition, Thread
+from typing import TypeAlias
 
 from ingestion.errors import OrderUnstable, SourceError
 
@@ -20,6 +20,8 @@ _MOST_STEPS_BACK = 25
 # So often a page that was cut down to its anchor is asked for; then it is the end, or the server gives single rows, of
 # which none overlaps.
 _BARE_PAGES = 3
+# Twenty times what a thousand usual rows take. Pages of the largest answers are fetched one after the other.
+_MOST_BYTES_AHEAD = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,11 @@ class Page:
         keys = [key for key in self.ids if key is not None]
         return len(self.ids) - len(keys) + len(set(keys))
 
+    @property
+    def keyless_tail(self) -> int:
+        """How many rows without a usable key come behind the last one that has one; all of them where none has."""
+        return next((n for n, key in enumerate(reversed(self.ids)) if key is not None), len(self.ids))
 
-T = TypeVar("T")
 
 OffsetFetch: TypeAlias = Callable[[int, int], Page]
 """Fetches the page that starts at an offset, of at least so many rows: fewer are of no use."""
@@ -167,42 +172,62 @@ def keyset_pages(fetch: KeysetFetch, start: Position = BEGINNING) -> Iterator[Pa
                     yield replace(page, total=start.skip + (left or counted or 0), position=Position(after, count))
             return
         total = None if page.total is None else count + page.total
-        count += page.count + holes
+        # What comes behind the last key comes again behind the cursor.
+        count += page.count - page.keyless_tail + holes
         after, holes = keys[-1], 0
         yield replace(page, total=total, position=Position(after, count))
 
 
-def prefetched(items: Iterator[T], depth: int) -> Iterator[T]:
-    """The same items in the same order, made by a thread that is at most `depth` items ahead."""
-    queue: Queue[tuple[T | None, BaseException | None, bool]] = Queue(maxsize=depth)
-    abandoned = Event()
+def prefetched(pages: Iterator[Page], depth: int) -> Iterator[Page]:
+    """The same pages in the same order, made by a thread that is at most `depth` pages ahead, or so many bytes."""
+    waiting: deque[Page] = deque()
+    changed = Condition()
+    is_over = is_abandoned = False
+    failure: BaseException | None = None
+
+    def has_room() -> bool:
+        return is_abandoned or (len(waiting) < depth and sum(map(_size, waiting)) < _MOST_BYTES_AHEAD)
 
     def work() -> None:
+        nonlocal is_over, failure
         try:
-            for item in items:
-                queue.put((item, None, False))
-                if abandoned.is_set():
-                    return
-            queue.put((None, None, True))
+            for page in pages:
+                with changed:
+                    waiting.append(page)
+                    changed.notify_all()
+                    changed.wait_for(has_room)
+                    if is_abandoned:
+                        return
         except BaseException as error:
-            queue.put((None, error, True))
+            failure = error
+        finally:
+            with changed:
+                is_over = True
+                changed.notify_all()
 
     thread = Thread(target=work, name="prefetch", daemon=True)
     thread.start()
     try:
         while True:
-            item, error, last = queue.get()
-            if error is not None:
-                raise error
-            if last:
-                return
-            yield item  # type: ignore[misc]
+            with changed:
+                changed.wait_for(lambda: waiting or is_over)
+                if not waiting:
+                    break
+                page = waiting.popleft()
+                changed.notify_all()
+            yield page
+        if failure is not None:
+            raise failure
     finally:
-        abandoned.set()
-        while thread.is_alive():
-            while not queue.empty():
-                queue.get_nowait()
-            thread.join(timeout=0.05)
+        with changed:
+            is_abandoned = True
+            changed.notify_all()
+        thread.join()
+
+
+def _size(page: Page) -> int:
+    """The bytes that its body takes in memory: one odd character makes each of them take four."""
+    return getsizeof(page.body)
 
 
 class _NotInKeyOrder(Exception):
@@ -257,13 +282,15 @@ class _Ahead:
         """The offset of the next page and by how many rows it overlaps; it and those behind it begin to be fetched."""
         self._counted = max(page.total or 0, self._counted)
         # A row that comes alone is an anchor too: rows come so, one by one, behind one that cannot be read. What is cut
-        # down to it is told from the end by the total.
-        is_anchor = page.count > 1 or (page.total is not None and page.ids[-1] is not None)
-        overlap = 1 if is_anchor else 0
+        # down to it is told from the end by the total. A row without a key is none; those behind the anchor come again.
+        tail = page.keyless_tail
+        is_anchor = tail + 1 < page.count or (page.total is not None and page.count == 1 > tail)
+        overlap = tail + 1 if is_anchor else 0
         step = page.count - overlap
         skip += step
         at = self._coming[-1][0] + step if self._coming else skip
-        ahead = self._ahead if step and self._may_hurry() else 0
+        is_small = self._ahead * _size(page) < _MOST_BYTES_AHEAD
+        ahead = self._ahead if step and is_small and self._may_hurry() else 0
         while len(self._coming) < ahead and page.total is not None and at < page.total - overlap:
             self._coming.append((at, self._executor.submit(self._hasty, at, 1 + overlap)))
             at += step
@@ -308,6 +335,7 @@ def _in_key_order(pages: _Ahead, start: Position) -> Iterator[Page]:
         is_news = bool(keys) and (covered is None or keys[-1] > covered)
         if is_news:
             covered, steps_back, holes = keys[-1], 0, 0
+        if is_news or None in page.ids[overlap:]:
             yield replace(page, position=Position(covered, skip + len(page.ids)))
         if _is_last(page, skip, overlap, is_news):
             return
@@ -324,8 +352,8 @@ def _in_any_order(pages: _Ahead) -> Iterator[Page]:
 
 def _one_pass(pages: _Ahead) -> Generator[Page, None, bool]:
     """One pass in whatever order the rows come. Returns whether nothing was seen to move."""
-    read: set[int | None] = set()
-    skip = overlap = stride = holes = steps_back = 0
+    read: set[int] = set()
+    skip = overlap = stride = holes = keyless = steps_back = 0
     anchor: int | None = None
     undisturbed = True
     while steps_back <= _MOST_STEPS_BACK:
@@ -346,18 +374,21 @@ def _one_pass(pages: _Ahead) -> Generator[Page, None, bool]:
             skip = max(skip - stride, 0)
             overlap = min(overlap, skip)
             continue
-        news = set(page.ids) - read
-        came = len(set(page.ids)) - overlap
-        undisturbed &= stride == 0 and len(news) == came and (not overlap or page.ids[0] == anchor)
+        came = page.ids[overlap:]
+        keys = {key for key in came if key is not None}.difference(page.ids[:overlap])
+        news = keys - read
+        undisturbed &= stride == 0 and news == keys and (not overlap or page.ids[0] == anchor)
         stride = 0
         read |= news
+        keyless += came.count(None)
         if news:
             steps_back = 0
+        if news or None in came:
             yield page
         if _is_last(page, skip, overlap, bool(news)):
-            return undisturbed and (page.total is None or len(read) + holes >= page.total)
-        anchor = page.ids[-1]
+            return undisturbed and (page.total is None or len(read) + keyless + holes >= page.total)
         skip, overlap = pages.step(page, skip)
+        anchor = page.ids[-overlap]
     return False
 
 

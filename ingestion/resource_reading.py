@@ -486,14 +486,18 @@ class ResourceReading:
         )
 
     def _note_gaps(self, low: int | None, batch: list[Page]) -> None:
-        """Where, between which keys, stands a row that cannot be read: anywhere, where keys do not come in order."""
+        """Where, between which keys, stands a row that cannot be read or has no key that can: anywhere, where keys do
+        not come in order."""
         for page in batch:
-            keys = [key for key in page.ids if key is not None]
+            is_in_order = page.position is not None
             if page.hole:
-                self._gaps.append((low if page.position else None, None))
-            elif keys and page.position:
-                self._gaps = [(below, keys[0] if above is None else above) for below, above in self._gaps]
-                low = max(keys)
+                self._gaps.append((low if is_in_order else None, None))
+            for key in page.ids if None in page.ids else (*page.ids[:1], *page.ids[-1:]):
+                if key is None:
+                    self._gaps.append((low if is_in_order else None, None))
+                elif is_in_order:
+                    self._gaps = [(below, key if above is None else above) for below, above in self._gaps]
+                    low = key
 
     def _is_in_gap(self, key: int) -> bool:
         return any((low is None or key > low) and (high is None or key < high) for low, high in self._gaps)

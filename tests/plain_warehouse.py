@@ -20,7 +20,7 @@ class PlainWarehouse:
         self.path = path
         self.resources = resources
         with duckdb.connect(str(path)) as connection:
-            connection.execute("create schema raw")
+            connection.execute("create schema if not exists raw")
 
     def load(self, reading: Reading) -> None:
         keys: Mapping[str, list[str]] = {

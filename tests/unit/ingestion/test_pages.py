@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
-from threading import Lock, get_ident
+from threading import Lock, Semaphore, get_ident
 from typing import TypeAlias
 
 import pytest
@@ -15,7 +15,7 @@ from ingestion.pages import BEGINNING, Page, Position, keyset_pages, newest_firs
 Change: TypeAlias = tuple[str, int, int]
 
 
-def page(ids: Sequence[int], total: int | None) -> Page:
+def page(ids: Sequence[int | None], total: int | None) -> Page:
     return Page("", tuple(ids), total)
 
 
@@ -263,22 +263,22 @@ def test_keyset_pages_carry_the_total_of_the_whole() -> None:
 def test_prefetched_keeps_the_order_and_works_in_another_thread() -> None:
     threads = set()
 
-    def items() -> Iterator[int]:
+    def pages() -> Iterator[Page]:
         for i in range(50):
             threads.add(get_ident())
-            yield i
+            yield page([i], None)
 
-    assert list(prefetched(items(), 3)) == list(range(50))
+    assert list(prefetched(pages(), 3)) == [page([i], None) for i in range(50)]
     assert get_ident() not in threads
 
 
-def test_prefetched_raises_what_the_items_raise_after_the_items_before() -> None:
-    def items() -> Iterator[int]:
-        yield 1
+def test_prefetched_raises_what_the_pages_raise_after_the_pages_before() -> None:
+    def pages() -> Iterator[Page]:
+        yield page([1], None)
         raise ValueError("second")
 
-    made = prefetched(items(), 3)
-    assert next(made) == 1
+    made = prefetched(pages(), 3)
+    assert next(made).ids == (1,)
     with pytest.raises(ValueError, match="second"):
         next(made)
 
@@ -286,15 +286,82 @@ def test_prefetched_raises_what_the_items_raise_after_the_items_before() -> None
 def test_prefetched_stops_when_nobody_wants_more() -> None:
     made = []
 
-    def items() -> Iterator[int]:
+    def pages() -> Iterator[Page]:
         for i in range(1000):
             made.append(i)
-            yield i
+            yield page([i], None)
 
-    consumer = prefetched(items(), 2)
+    consumer = prefetched(pages(), 2)
     next(consumer)
     consumer.close()  # type: ignore[attr-defined]
     assert len(made) < 20
+
+
+@pytest.mark.parametrize(("filler", "ahead"), [("x", 3), ("x\N{PARTY POPPER}", 1), ("", 16)])
+def test_prefetched_is_no_more_bytes_ahead_than_may_wait(
+    monkeypatch: pytest.MonkeyPatch, filler: str, ahead: int
+) -> None:
+    """Of a text with one odd character, each takes four bytes."""
+    monkeypatch.setattr("ingestion.pages._MOST_BYTES_AHEAD", 250_000)
+    body = filler and filler.ljust(100_000, "x")
+    made = Semaphore(0)
+
+    def source() -> Iterator[Page]:
+        for i in range(50):
+            made.release()
+            yield Page(body, (i,), None)
+
+    consumer = prefetched(source(), 16)
+    for taken in range(1, 4):
+        next(consumer)
+        for _ in range(1 if taken > 1 else 1 + ahead):
+            assert made.acquire(timeout=10)
+        assert not made.acquire(timeout=0.05)
+    consumer.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("size", "is_ahead"), [(100_000, True), (130_000, False)])
+def test_large_pages_are_not_fetched_in_advance(monkeypatch: pytest.MonkeyPatch, size: int, is_ahead: bool) -> None:
+    monkeypatch.setattr("ingestion.pages._MOST_BYTES_AHEAD", 250_000)
+    hasty: list[int] = []
+
+    def fetch(skip: int, _: int) -> Page:
+        return Page("x" * size, tuple(range(skip + 1, min(skip + 5, 31))), 30)
+
+    def in_advance(skip: int, least: int) -> Page:
+        hasty.append(skip)
+        return fetch(skip, least)
+
+    assert read(offset_pages(fetch, hasty=in_advance)) == set(range(1, 31))
+    assert bool(hasty) == is_ahead
+
+
+@pytest.mark.parametrize("is_sorted", [True, False])
+@pytest.mark.parametrize("keyless", [{5}, {4, 5, 10, 15}, {1, 2, 3, 4, 5}, {16, 17, 18, 19, 20}, {20, 8}])
+def test_rows_without_a_key_keep_no_collection_from_being_read(is_sorted: bool, keyless: set[int]) -> None:
+    """Also where they stand on the borders of pages, and whole pages have none else."""
+    ids = [None if key in keyless else key for key in (range(1, 21) if is_sorted else range(20, 0, -1))]
+
+    def fetch(skip: int, _: int) -> Page:
+        return page(ids[skip : skip + 5], 20)
+
+    found = list(offset_pages(fetch, ahead=0))
+    assert read(iter(found)) == {key for key in ids if key}
+    assert sum(p.ids.count(None) for p in found) >= len(keyless)
+
+
+@pytest.mark.parametrize("keyless", [{5}, {4, 5, 10, 15}, {16, 17, 18, 19, 20}, {20, 8}])
+def test_rows_without_a_key_are_counted_once_by_keys(keyless: set[int]) -> None:
+    rows = {key: None if key in keyless else key for key in range(1, 21)}
+
+    def above(after: int | None, skip: int, _: int) -> Page:
+        left = [row for key, row in rows.items() if key > (after or 0)]
+        return page(left[skip : skip + 5], len(left))
+
+    found = list(keyset_pages(above))
+    assert read(iter(found)) == {key for key in rows.values() if key}
+    assert {p.total for p in found} == {20}
+    assert sum(p.ids.count(None) for p in found) >= len(keyless)
 
 
 def test_a_row_that_comes_twice_is_no_other_order() -> None:

@@ -869,6 +869,27 @@ def test_a_row_without_a_key_is_known_again_and_resolved_when_it_has_one(tmp_pat
     assert 23 in warehouse.rows()
 
 
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("odd", [[1], [4], [5], [7, 8], [30], []])
+def test_a_row_whose_key_cannot_be_read_any_more_is_not_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, style: str, odd: list[int]
+) -> None:
+    """It may be any that is missing between the keys beside it; what is missing elsewhere is deleted."""
+    api, warehouse = Api(style), Warehouse(tmp_path / "warehouse.duckdb")
+    run(api, warehouse)
+    answer = api._answer
+    monkeypatch.setattr(
+        api,
+        "_answer",
+        lambda rows, total: answer([row | {"id": "1e3"} if row["id"] in odd else row for row in rows], total),
+    )
+    api.now += timedelta(hours=1)
+    del api.rows[20]
+    outcome = run(api, warehouse, full=True).outcomes["things"]
+    assert (outcome.is_complete, outcome.rows_quarantined) == (True, len(odd))
+    assert set(warehouse.rows("_deleted_at is not null")) == {20}
+
+
 def test_a_row_without_a_key_that_comes_again_does_not_stand_for_one_that_is_missing(tmp_path: Path) -> None:
     api, warehouse = Api("offset"), Warehouse(tmp_path / "warehouse.duckdb")
     for _ in range(3):
