@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from threading import Lock
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -172,6 +173,8 @@ class ReadClient:
                     },
                     timeout=httpx.Timeout(connect=10, read=patience.answer, write=30, pool=None),
                     follow_redirects=False,
+                    # None is kept: no read needs one, and what no header can hold would end all that follows.
+                    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
                     # A proxy would be sent what is meant for this machine, the token in plain text.
                     trust_env=not is_loopback(base_url),
                 )

@@ -236,7 +236,7 @@ def serving(api: Api) -> Iterator[str]:
 
     class Handler(StreamRequestHandler):
         def handle(self) -> None:
-            with suppress(OSError, ValueError):
+            with suppress(OSError, ValueError, IndexError):
                 line = self.rfile.readline().decode()
                 length = 0
                 while (header := self.rfile.readline().strip()) != b"":
@@ -489,12 +489,16 @@ def _without_digits(text: str) -> str:
     return re.sub("[0-9]+", "#", text)
 
 
-def fuzz(cases: int, seed: int, folder: Path) -> Fuzz:
+def fuzz(cases: int, seed: int, folder: Path, told: Callable[[str], None] = lambda _: None) -> Fuzz:
+    """So many cases, each told of as soon as something is wrong with it."""
     api = Api()
     with serving(api) as url:
         made = Fuzz(api, url, folder)
         for case in range(cases):
+            known = len(made.wrong)
             made.case(f"{seed}/{case}")
+            for line in made.wrong[known:]:
+                told(line)
     return made
 
 
@@ -504,11 +508,9 @@ def main(
 ) -> None:
     """Reads through odd answers and prints what went wrong."""
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        made = fuzz(cases, seed, Path(folder))
     console = Console(soft_wrap=True)
-    for line in made.wrong:
-        console.print(line, markup=False, highlight=False)
+    with tempfile.TemporaryDirectory() as folder:
+        made = fuzz(cases, seed, Path(folder), lambda line: console.print(line, markup=False, highlight=False))
     for end, count in made.ends.most_common(30):
         console.print(f"{count:6} {end}", markup=False, highlight=False)
     console.print(

@@ -43,7 +43,7 @@
             contact_id,
             gift_date,
             -- few have one: to round it takes long
-            cast(base_amount as decimal(18, 2)) as amount,
+            try_cast(base_amount as decimal(18, 2)) as amount,
             base_currency as currency
         from {{ crm_gifts }}
         where base_currency != currency and base_amount is not null

@@ -74,6 +74,16 @@ def test_the_credential_goes_along(httpserver: HTTPServer, raise_api: ReadClient
     assert raise_api.get("/api/Gift/list", {"Skip": 0}) == '{"items": []}'
 
 
+def test_no_cookie_is_kept(httpserver: HTTPServer, raise_api: ReadClient) -> None:
+    """Nor one that no header can hold."""
+    answers(
+        httpserver, *(Response("[]", headers={"Set-Cookie": f"session={value}"}) for value in ("\xff\xfe", "a", "b"))
+    )
+    for _ in range(3):
+        assert raise_api.get("/api/Gift/list") == "[]"
+    assert all("Cookie" not in request.headers for request, _ in httpserver.log)
+
+
 def test_in_an_outage_each_request_is_tried_once_until_one_is_answered(
     httpserver: HTTPServer, raise_api: ReadClient
 ) -> None:

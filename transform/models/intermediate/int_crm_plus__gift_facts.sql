@@ -64,7 +64,7 @@ transaction_keys as not materialized (
 
 paired_gifts as not materialized (
     select
-        * replace (cast(sign * amount as decimal(18, 2)) as amount),
+        * replace (try_cast(sign * amount as decimal(18, 2)) as amount),
         case when is_from_raise then transaction_key end as pair_key,
         case when is_from_raise then {{ transaction_key_without_part('transaction_key') }} end as pair_key_without_part,
         -- the sources that stand for Raise are one
@@ -169,14 +169,15 @@ select
     keyed_gifts.amount,
     keyed_gifts.currency,
     keyed_gifts.base_currency,
+    -- DuckDB gives the product of two short decimals 18 digits in all, and fails on more
     case
         when keyed_gifts.currency = keyed_gifts.base_currency then cast(keyed_gifts.amount as decimal(28, 10))
-        else cast(keyed_gifts.amount * keyed_gifts.exchange_rate as decimal(28, 10))
+        else try_cast(cast(keyed_gifts.amount as decimal(38, 2)) * keyed_gifts.exchange_rate as decimal(28, 10))
     end as base_amount,
-    cast(coalesce(cost_designations.signed_costs, 0) as decimal(18, 2)) as designated_costs,
+    try_cast(coalesce(cost_designations.signed_costs, 0) as decimal(18, 2)) as designated_costs,
     coalesce(
-        cast(
-            cost_designations.signed_costs
+        try_cast(
+            cast(cost_designations.signed_costs as decimal(38, 2))
             * case when keyed_gifts.currency = keyed_gifts.base_currency then 1 else keyed_gifts.exchange_rate end
             as decimal(28, 10)
         ),

@@ -23,7 +23,7 @@ totals as (
         organization,
         donor_id,
         count(*) filter (where entity = 'gift') as gift_count,
-        cast(coalesce(sum(amount) filter (where entity = 'gift'), 0) as decimal(18, 2)) as gift_amount,
+        try_cast(coalesce(sum(amount) filter (where entity = 'gift'), 0) as decimal(18, 2)) as gift_amount,
         count(*) filter (where entity = 'recurring_gift') as schedule_count,
         count(*) filter (where is_expected) as expected_count,
         min(created_at) filter (where is_expected) as first_expected_at,

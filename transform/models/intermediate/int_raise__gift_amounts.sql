@@ -75,13 +75,13 @@ select
     gifts.organization,
     gifts.gift_id,
     upper({{ clean_text('gifts.currency') }}) as currency,
-    cast(case when gifts.donor_paid_costs then coalesce(sums.costs, 0) else 0 end as decimal(18, 2)) as allocated_costs,
-    cast(case when gifts.donor_paid_costs then coalesce(sums.base_costs, 0) else 0 end as decimal(18, 2))
+    try_cast(case when gifts.donor_paid_costs then coalesce(sums.costs, 0) else 0 end as decimal(18, 2)) as allocated_costs,
+    try_cast(case when gifts.donor_paid_costs then coalesce(sums.base_costs, 0) else 0 end as decimal(18, 2))
         as base_allocated_costs,
     coalesce(gifts.donor_paid_costs, false) and not coalesce(sums.has_costs, false) as has_unnamed_costs,
     sums.base_currency,
     -- the allocations may include the costs or not: only those that make up the amount of the gift say what it is worth
-    cast(
+    try_cast(
         case
             when not sums.is_base_whole or sums.base_currency is null then null
             when abs(sums.allocated - gifts.amount) <= sums.rounding then sums.base

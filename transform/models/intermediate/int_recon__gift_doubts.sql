@@ -90,7 +90,7 @@ left_crm_gifts as (
     union all
     select
         organization,
-        case when count(*) = count(amount) then cast(sum(amount) as decimal(18, 2)) end as amount,
+        case when count(*) = count(amount) then try_cast(sum(amount) as decimal(18, 2)) end as amount,
         case when count(distinct currency) = 1 then min(currency) end as currency,
         gift_date,
         min(contact_ids[1]) as contact_id,

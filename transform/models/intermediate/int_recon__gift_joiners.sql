@@ -21,7 +21,7 @@ reversal_nets as (
     select
         links.organization,
         links.root_gift_id,
-        case when count(*) = count(facts.amount) then cast(sum(facts.amount) as decimal(18, 2)) end as amount
+        case when count(*) = count(facts.amount) then try_cast(sum(facts.amount) as decimal(18, 2)) end as amount
     from {{ ref('int_recon__gift_links') }} as links
     semi join unnamed_reversals
         on
@@ -124,7 +124,7 @@ targets as (
     select
         organization,
         raise_gift_id,
-        cast(sum(amount) as decimal(18, 2)) as amount,
+        try_cast(sum(amount) as decimal(18, 2)) as amount,
         min(currency) as currency,
         max(gift_date) as gift_date,
         1 as gift_count,

@@ -47,8 +47,8 @@ sums as (
         list_sort(list(gift_id)) as gift_ids,
         case when count(distinct currency) > 1 then min(base_currency) else min(currency) end as currency,
         case
-            when count(distinct currency) > 1 then cast(sum(base_amount) as decimal(18, 2))
-            else cast(sum(amount) as decimal(18, 2))
+            when count(distinct currency) > 1 then try_cast(sum(base_amount) as decimal(18, 2))
+            else try_cast(sum(amount) as decimal(18, 2))
         end as amount,
         case when count(distinct base_currency) = 1 then min(base_currency) end as base_currency,
         case when count(*) = count(base_amount) then sum(base_amount) end as base_amount

@@ -85,14 +85,14 @@ single_totals as (
         -- to round a number of more than 18 digits takes a microsecond (DuckDB 1.5.5, 2026-11-27)
         case
             when base_amount = amount then amount
-            else cast(base_amount as decimal(18, 2))
+            else try_cast(base_amount as decimal(18, 2))
         end as base_net_amount,
         case when not is_reversing then amount end as gross_amount,
         case when not is_reversing then base_net_amount end as base_gross_amount,
-        cast(designated_costs as decimal(18, 2)) as designated_costs,
+        try_cast(designated_costs as decimal(18, 2)) as designated_costs,
         case
             when base_designated_costs = 0 then 0
-            else cast(base_designated_costs as decimal(18, 2))
+            else try_cast(base_designated_costs as decimal(18, 2))
         end as base_designated_costs,
         currency,
         false as has_several_currencies,
@@ -178,12 +178,12 @@ gathered_gifts as (
         -- amount, named, pair: in the order of the alphabet
         min(reversal_evidence) as reversal_evidence,
         coalesce(bool_or(is_moved), false) as has_moved_gift,
-        cast(sum(amount) filter (where not is_reversing) as decimal(18, 2)) as gross_amount,
-        cast(sum(base_amount) filter (where not is_reversing) as decimal(18, 2)) as base_gross_amount,
-        case when count(*) = count(amount) then cast(sum(amount) as decimal(18, 2)) end as net_amount,
-        case when count(*) = count(base_amount) then cast(sum(base_amount) as decimal(18, 2)) end as base_net_amount,
-        cast(sum(designated_costs) as decimal(18, 2)) as designated_costs,
-        cast(sum(base_designated_costs) as decimal(18, 2)) as base_designated_costs,
+        try_cast(sum(amount) filter (where not is_reversing) as decimal(18, 2)) as gross_amount,
+        try_cast(sum(base_amount) filter (where not is_reversing) as decimal(18, 2)) as base_gross_amount,
+        case when count(*) = count(amount) then try_cast(sum(amount) as decimal(18, 2)) end as net_amount,
+        case when count(*) = count(base_amount) then try_cast(sum(base_amount) as decimal(18, 2)) end as base_net_amount,
+        try_cast(sum(designated_costs) as decimal(18, 2)) as designated_costs,
+        try_cast(sum(base_designated_costs) as decimal(18, 2)) as base_designated_costs,
         min(currency) as first_currency,
         max(currency) as last_currency,
         min(base_currency) as first_base_currency,

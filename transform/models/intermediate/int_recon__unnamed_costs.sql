@@ -47,6 +47,12 @@ select
     organization,
     raise_gift_id,
     list_sort(list(amount)) as amounts,
-    list_sort(list(cast(amount * case when is_in_base then 1 else exchange_rate end as decimal(18, 2)))) as base_amounts
+    list_sort(
+        list(
+            try_cast(
+                cast(amount as decimal(38, 2)) * case when is_in_base then 1 else exchange_rate end as decimal(18, 2)
+            )
+        )
+    ) as base_amounts
 from amounts
 group by organization, raise_gift_id

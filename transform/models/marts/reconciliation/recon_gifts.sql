@@ -868,13 +868,13 @@ select
     explained.status_text,
     explained.campaign,
     explained.donation_kind,
-    cast(case when explained.is_crm_plus_only then null else coalesce(explained.covered_costs, 0) end as decimal(18, 2))
+    try_cast(case when explained.is_crm_plus_only then null else coalesce(explained.covered_costs, 0) end as decimal(18, 2))
         as covered_costs,
     case when explained.has_match and not explained.runs_no_crm_plus then explained.reversal_evidence end
         as reversal_evidence,
-    cast(case when explained.has_match then explained.expected_net end as decimal(18, 2)) as expected_net_amount,
-    cast(case when explained.has_match then explained.compared_net end as decimal(18, 2)) as compared_net_amount,
-    cast(case when explained.has_match then explained.compared_amount end as decimal(18, 2)) as compared_amount,
+    try_cast(case when explained.has_match then explained.expected_net end as decimal(18, 2)) as expected_net_amount,
+    try_cast(case when explained.has_match then explained.compared_net end as decimal(18, 2)) as compared_net_amount,
+    try_cast(case when explained.has_match then explained.compared_amount end as decimal(18, 2)) as compared_amount,
     case when explained.has_match then explained.compared_currency end as compared_currency,
     explained.raise_currency,
     explained.currency as crm_currency

@@ -38,7 +38,7 @@ select
     nullif(statuses.severity, '') as severity,
     statuses.is_exception,
     status_totals.records,
-    cast(status_totals.amount as decimal(18, 2)) as amount,
+    try_cast(status_totals.amount as decimal(18, 2)) as amount,
     cast(
         cast(status_totals.records as decimal(18, 8))
         / sum(status_totals.records) over (partition by status_totals.organization, status_totals.entity)
