@@ -51,6 +51,7 @@ FAULTS: dict[str, str] = {
     "poisoned_rows": "a few rows make every page that holds them fail with 500",
     "raise_mass_deletion": "four in ten gifts are gone from Raise, as if somebody had deleted them",
     "new_fields": "rows carry a field that nobody announced",
+    "wide_rows": "a few rows carry 600 fields that the organization made for itself",
     "lost_fields": "rows lack their modification date",
     "changed_types": "amounts arrive as formatted text",
     "odd_values": "a few rows carry a modification date that cannot be read",
@@ -63,6 +64,7 @@ FAULTS: dict[str, str] = {
 _RATES = {
     "poisoned_rows": 0.002,
     "raise_mass_deletion": 0.4,
+    "wide_rows": 0.002,
     "odd_values": 0.01,
     "new_fields": 1.0,
     "lost_fields": 1.0,
@@ -71,6 +73,8 @@ _RATES = {
     "timeouts": 0.02,
 }
 _USUAL_RATE = 0.05
+# Values are text, whatever they are of.
+_OWN_FIELDS = b"".join(b',"ownField%d":"value %d"' % (number, number) for number in range(600))
 _MODIFIED = {"modifiedDate", "modifiedDateTime", "modifiedDateTimeUtc"}
 
 
@@ -191,6 +195,8 @@ class Faults:
         """An encoded row as the faults of content leave it."""
         if self._picks("new_fields", product, id):
             row = row[:-1] + b',"sandboxNovelty":{"since":"2026"}}'
+        if self._picks("wide_rows", product, id):
+            row = row[:-1] + _OWN_FIELDS + b"}"
         if self._picks("odd_values", product, id):
             fields = orjson.loads(row)
             for key in _MODIFIED & fields.keys():
