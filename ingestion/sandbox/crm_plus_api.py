@@ -331,9 +331,10 @@ class CrmPlusApi:
         return Response(row, media_type=JSON)
 
     async def _organization(self, _request: Request) -> Response:
+        tenant = self._world.tenant
         body = {
-            "organizationUserId": 77_001,
-            "organizationName": "Tieout Sandbox Relief (Sandbox)",
+            "organizationUserId": tenant.crm_plus_id,
+            "organizationName": tenant.name,
             "organizationTimeZone": "US/Arizona",
             "organizationCulture": "en-US",
             "currentUserTimeZone": "US/Arizona",

@@ -10,7 +10,7 @@ import orjson
 
 from . import money
 from .clock import ORGANIZATION_OFFSET, seconds, varied
-from .raise_rows import GATEWAYS, ORGANIZATION_ID, TENDERS, address_block, encode, shown_campaign
+from .raise_rows import GATEWAYS, TENDERS, address_block, encode, shown_campaign
 from .world.records import APPROVED, GIFT_STATES, Gift
 
 if TYPE_CHECKING:
@@ -109,14 +109,14 @@ def _payment_part(step: int) -> str:
 
 
 @lru_cache(maxsize=1_000)
-def _rest_part(step: int, is_test: bool) -> str:
+def _rest_part(step: int, is_test: bool, organization_id: int) -> str:
     return (
         f'"submissionUrl":"https://give.example.org/{step % 9}?utm_source=newsletter",'
         f'"browserInfo":{_BROWSERS[step % 4]},"isAnonymous":{_boolean(step == 29)},'
         f'"isTestMode":{_boolean(is_test)},"googleGclid":null,'
         f'{_NO_UTM if step % 4 else _UTM},"tribute":{_TRIBUTE if step == 31 else "null"},"premium":null,'
         f'"pageId":{600 + step % 9},"pageName":"Donation Page {step % 9}","virtualTerminalId":null,'
-        f'"organizationId":{ORGANIZATION_ID},"isImported":false'
+        f'"organizationId":{organization_id},"isImported":false'
     )
 
 
@@ -152,7 +152,7 @@ def gift_json(world: World, gift: Gift) -> bytes:
         f'"paymentProviderTransactionUrl":"https://payments.example.com/{id * 7919:x}",'
         f'"donorId":{gift.donor_id},{_NO_DONOR},"recurringGiftId":{gift.recurring_id or "null"},'
         f'"billingName":"{name}","shippingName":"{name}","billingAddress":{address},"shippingAddress":{address},'
-        f'"projects":[{_projects(world, gift)}],{_rest_part(step, gift.is_test)}}}'
+        f'"projects":[{_projects(world, gift)}],{_rest_part(step, gift.is_test, world.tenant.raise_id)}}}'
     ).encode()
 
 

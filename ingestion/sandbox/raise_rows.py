@@ -28,8 +28,6 @@ from .world.records import (
 if TYPE_CHECKING:
     from .world.state import World
 
-ORGANIZATION_ID = 417
-
 
 def encode(row: dict[str, Any]) -> bytes:
     """A row as JSON."""
@@ -163,7 +161,7 @@ def schedule_row(world: World, schedule: Schedule) -> dict[str, Any]:
     next_day = max(START, schedule.created) // DAY + 1 + id % 28
     return {
         "id": id,
-        "organizationId": ORGANIZATION_ID,
+        "organizationId": world.tenant.raise_id,
         "createdDate": localized(schedule.created),
         "modifiedDate": localized(schedule.modified),
         "profileNumber": f"P{id:08d}",

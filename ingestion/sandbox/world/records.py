@@ -36,6 +36,20 @@ BY_IDS, BY_SEGMENT, BY_NAME, NOT_SHOWN = 0, 1, 2, 3
 """How a gift or schedule shows its campaign."""
 
 
+@dataclass(frozen=True)
+class Tenant:
+    """By what each product knows the organization."""
+
+    raise_id: int
+    crm_plus_id: int
+    name: str
+
+    @classmethod
+    def of(cls, seed: int) -> Tenant:
+        """Every seed has its own."""
+        return cls(400 + 17 * seed, 77_000 + seed, f"Tieout Sandbox Relief {seed} (Sandbox)")
+
+
 @dataclass(slots=True)
 class Campaign:
     """A Raise campaign."""

@@ -41,6 +41,7 @@ from .records import (
     Project,
     Schedule,
     Segment,
+    Tenant,
     Webhook,
 )
 
@@ -133,6 +134,7 @@ class World:
 
     def __init__(self, seed: int, scale: Scale, options: Options) -> None:
         self.seed = seed
+        self.tenant = Tenant.of(seed)
         self.scale = scale
         self.options = options
         self.random = Random(seed)
