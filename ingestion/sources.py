@@ -20,6 +20,7 @@ from ingestion.http import PATIENCE, Patience
 from ingestion.reading import Progress, Reading
 from ingestion.resource_reading import Outcome
 from ingestion.settings import Organization, Settings
+from ingestion.workbench import Workbench
 
 _PRODUCTS: dict[str, ModuleType] = {product.NAME: product for product in (virtuous_raise, virtuous_crm_plus)}
 SOURCES: tuple[str, ...] = tuple(_PRODUCTS)
@@ -131,6 +132,27 @@ def finish_pending(source: str, settings: Settings) -> None:
         warehouse.claim(settings.warehouse_path)
     for name in sorted(names):
         pending.finish(pipeline_for(source, name.removeprefix(f"{source}_"), settings))
+
+
+def complete_tables(source: str, settings: Settings) -> None:
+    """Gives a warehouse of an older version the tables and columns that were declared since; a loading does it, too.
+
+    Only where something was loaded before.
+    """
+    declared = definition(source)
+    bench = Workbench(settings.warehouse_path, _PRODUCTS[source].DATASET)
+    try:
+        held = bench.columns()
+    finally:
+        bench.close()
+    lacking = [
+        name
+        for name, resource in declared.resources.items()
+        if not resource.compute_table_schema()["columns"].keys() <= held.get(name, frozenset())
+    ]
+    if lacking and "load_audit" in held:
+        warehouse.claim(settings.warehouse_path)
+        pipeline_for(source, settings.slugs[0], settings).run(declared.with_resources(*lacking))
 
 
 def is_half_loaded(source: str, slug: str, settings: Settings) -> bool:

@@ -11,7 +11,7 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from ingestion import warehouse
 from ingestion.settings import load_settings
-from ingestion.sources import SOURCES, finish_pending
+from ingestion.sources import SOURCES, complete_tables, finish_pending
 from orchestration import dbt, rules
 from orchestration.assets.common import OWNERS, guarded
 from orchestration.instance import WAREHOUSE_POOL
@@ -93,6 +93,7 @@ def transform_assets(manifest: Path) -> dg.AssetsDefinition:
             # The account of a load that was killed may stand before its rows do.
             for source in SOURCES:
                 finish_pending(source, settings)
+                complete_tables(source, settings)
             command = [*_BUILD, "--full-refresh"] if dbt.rows_stand_twice(settings) else _BUILD
             with dbt.environment(settings):
                 invocation = transformer.cli(command, context=context, target_path=dbt.fresh_target(settings))
