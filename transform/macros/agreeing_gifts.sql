@@ -52,7 +52,7 @@
     raise_buckets as (
         select
             *,
-            cast(floor(amount + 0.5) as bigint) as amount_bucket,
+            cast(floor(cast(amount as decimal(20, 2)) + 0.5) as bigint) as amount_bucket,
             (gift_date - date '0001-01-01') // {{ width }} as date_bucket
         from raise_sides
     ),
@@ -62,8 +62,8 @@
             *,
             unnest(
                 generate_series(
-                    cast(floor(amount + 0.5 - {{ var('amount_tolerance') }}) as bigint),
-                    cast(floor(amount + 0.5 + {{ var('amount_tolerance') }}) as bigint)
+                    cast(floor(cast(amount as decimal(20, 2)) + 0.5 - {{ var('amount_tolerance') }}) as bigint),
+                    cast(floor(cast(amount as decimal(20, 2)) + 0.5 + {{ var('amount_tolerance') }}) as bigint)
                 )
             ) as amount_bucket,
             generate_series(
