@@ -23,8 +23,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from ingestion.errors import SettingsError
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_HOST = re.compile(r"[a-z0-9.:_-]+|\[[0-9a-f:.]+\](:\d+)?")
 _MAIL_ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
+<<<<<<< HEAD
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+=======
+_SHORTEST_PASSWORD = 12
+>>>>>>> 0a25155 (Guard the Dagster UI against other web pages, and settle its resources)
 _SIZE = re.compile(r"[1-9]\d*(\.\d+)? ?[MG]i?B", re.IGNORECASE)
 
 
@@ -113,6 +118,19 @@ def _addresses(value: str) -> str:
     if not all(_MAIL_ADDRESS.fullmatch(address) for address in addresses):
         raise ValueError("must be mail addresses, separated by commas")
     return ", ".join(addresses)
+
+
+def _hosts(value: str) -> str:
+    hosts = [host.strip().lower() for host in value.split(",") if host.strip()]
+    if odd := next((host for host in hosts if not _HOST.fullmatch(host)), None):
+        raise ValueError(f"must be host names, separated by commas, which {odd!r} is not: write tieout.example.org")
+    return ",".join(hosts)
+
+
+def _password(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < _SHORTEST_PASSWORD:
+        raise ValueError(f"must have {_SHORTEST_PASSWORD} characters or more: anybody on the network can try them")
+    return value
 
 
 # DuckDB calls a database by the name of its file, up to the first dot, and cannot tell it from a schema of that name.
@@ -223,7 +241,17 @@ class Paths(BaseSettings):
         return self.warehouse_path.with_suffix(".state")
 
 
-class Settings(Paths):
+class Ui(BaseSettings):
+    """What the server of the UI needs, whatever the other settings are."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    ui_allowed_hosts: Annotated[str, AfterValidator(_hosts)] = ""
+    ui_password: Annotated[SecretStr, AfterValidator(_password)] | None = None
+    """What the UI asks for before it answers; needed where it listens on another address than a loopback one."""
+
+
+class Settings(Paths, Ui):
     """What `.env` and the environment say."""
 
     organization: Slug = "default"
@@ -312,7 +340,7 @@ class Settings(Paths):
     def secrets(self) -> tuple[str, ...]:
         """Everything that must never show, the longest first, so that none leaves a rest of another."""
         own = (self.raise_api_token, self.crm_plus_api_key, self.alert_webhook_url, self.alert_smtp_password)
-        secrets = [*own, self.pii_salt]
+        secrets = [*own, self.pii_salt, self.ui_password]
         for organization in self.organizations_or_none() or ():
             secrets += [organization.raise_api_token, organization.crm_plus_api_key]
         values = {secret.get_secret_value() for secret in secrets if secret}
@@ -447,6 +475,14 @@ def load_settings() -> Settings:
     """The settings as they are now. Raises `SettingsError` with one line for the first that is wrong."""
     try:
         return Settings()
+    except ValidationError as error:
+        raise SettingsError(_lines(error, upper=True)[0]) from None
+
+
+def load_ui() -> Ui:
+    """The settings of the UI's server. Raises `SettingsError` with one line for the first that is wrong."""
+    try:
+        return Ui()
     except ValidationError as error:
         raise SettingsError(_lines(error, upper=True)[0]) from None
 

@@ -9,7 +9,7 @@ from orchestration.assets.publish import published_asset
 from orchestration.assets.transform import transform_assets
 from orchestration.assets.verdict import verdict_checks
 from orchestration.jobs import reconcile
-from orchestration.resources import Loader, RunOptions, Transformer, Turn
+from orchestration.resources import Loader, RunOptions, Transformer, Turn, settled
 from orchestration.rules import MART_RULES
 from orchestration.schedules import timetable
 from orchestration.sensors import alerts
@@ -31,10 +31,10 @@ defs = dg.Definitions(
     schedules=timetable().schedules,
     sensors=[alerts],
     resources={
-        "loader": Loader(),
+        "loader": settled(Loader()),
         "options": RunOptions(),
-        "transformer": Transformer(
-            project_dir=str(dbt.project_path()), dbt_executable=_dbt[0], global_config_flags=_dbt[1:]
+        "transformer": settled(
+            Transformer(project_dir=str(dbt.project_path()), dbt_executable=_dbt[0], global_config_flags=_dbt[1:])
         ),
         "turn": Turn(),
     },

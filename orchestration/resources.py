@@ -19,16 +19,12 @@ from orchestration.instance import give_sign_of_life
 
 
 class RunOptions(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """What one run may be told."""
+    """What one run may be told, also by whoever reaches the UI: nothing that deletes rows, or mixes organizations."""
 
     organizations: list[str] = Field(default=[])
     """Only these of the configured organizations; none named: all of them."""
     full: bool = False
     """Read everything again, whatever the read plan says."""
-    accept_deletions: list[str] = Field(default=[])
-    """Read these resources (`raise.webhooks`) again and take what is gone as deleted, however much it is."""
-    accept_organization: list[str] = Field(default=[])
-    """Read these sources (`raise`) also where the credential opens another organization than the warehouse holds."""
     wait_at_most: float = PATIENCE.throttle
     """Seconds that a 429 may keep a source waiting."""
     payloads: bool = True
@@ -38,6 +34,11 @@ class RunOptions(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The settings, as this run is to take them."""
         settings = load_settings()
         return settings if self.payloads else settings.model_copy(update={"webhook_payloads_per_run": 0})
+
+
+def settled(resource: object) -> dg.ResourceDefinition:
+    """A resource that no run configuration can change: one of dbt's says which program is executed."""
+    return dg.ResourceDefinition(lambda _: resource, config_schema={})
 
 
 class Turn(dg.ConfigurableResource):  # type: ignore[type-arg]

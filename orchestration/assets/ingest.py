@@ -22,6 +22,7 @@ from ingestion.sources import SOURCES, OpenReading, definition
 from orchestration import rules
 from orchestration.assets.ages import age_check_specs, age_checks
 from orchestration.assets.common import OWNERS, guarded
+from orchestration.consent import consent
 from orchestration.dbt import Described
 from orchestration.instance import WAREHOUSE_POOL
 from orchestration.resources import Loader, RunOptions, Turn
@@ -164,8 +165,8 @@ def ingest_assets(source: str, described: Mapping[tuple[str, str], Described]) -
                 context.log.exception,
                 run_id=context.run.run_id,
                 full=options.full,
-                accept_deletions=options.accept_deletions,
-                accept_organization=options.accept_organization,
+                accept_deletions=consent().deletions,
+                accept_organization=consent().organizations,
                 wait_at_most=options.wait_at_most,
             ).read(scope)
         failed: set[str] = set()

@@ -9,7 +9,7 @@ import typer
 
 from ingestion.disk import full_disk
 from ingestion.errors import SettingsError, TieoutError
-from orchestration.cli import backup, demo, dev, doctor, exceptions, labels, run, sandbox, summary
+from orchestration.cli import backup, demo, dev, doctor, exceptions, labels, run, sandbox, summary, ui
 from orchestration.cli.stopping import EXIT_CODE, Stopped
 from orchestration.cli.terminal import give_up_output, prepare_streams, say_error
 
@@ -35,6 +35,7 @@ for command in (
     sandbox.sandbox,
     demo.demo,
     dev.dev,
+    ui.ui,
 ):
     app.command()(command)
 

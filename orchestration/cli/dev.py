@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
-
-import typer
 
 from ingestion.errors import TieoutError
 from orchestration import tethered
 from orchestration.cli.terminal import terminal
+from orchestration.cli.ui import Host, Port
+from orchestration.ui.access import access_at, check_address
 
 _MODULE = "orchestration.definitions"
 _SECONDS_TO_STOP = 20
@@ -30,11 +29,10 @@ class _Stop(Exception):
     """Somebody wants it to end."""
 
 
-def dev(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port of the UI.")] = 3000,
-    host: Annotated[str, typer.Option(help="The address that the UI listens on.")] = "127.0.0.1",
-) -> None:
+def dev(port: Port = 3000, host: Host = "127.0.0.1") -> None:
     """Open the Dagster UI, with the daemon that runs the schedule, until Ctrl-C."""
+    access_at(host)
+    check_address(host, port)
     from orchestration.instance import bury_dead_runs, open_instance
     from orchestration.schedules import timetable
 
@@ -77,7 +75,7 @@ def _services(host: str, port: int) -> Iterator[dict[str, subprocess.Popen[bytes
             _check(processes)
             time.sleep(0.1)
         target = ["--workspace", str(workspace)]
-        processes["webserver"] = _start("dagster_webserver.cli:main", "--host", host, "--port", str(port), *target)
+        processes["webserver"] = _start("orchestration.cli:main", "ui", "--host", host, "--port", str(port), *target)
         processes["daemon"] = _start("dagster._daemon.cli:main", "run", *target)
         yield processes
 

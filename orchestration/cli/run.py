@@ -20,6 +20,7 @@ from orchestration.cli.stopping import stoppable
 from orchestration.cli.summary import show
 from orchestration.cli.terminal import chatter_kept_in, say_note, terminal
 from orchestration.cli.watch import watching
+from orchestration.consent import NOTHING, Consent
 from orchestration.register import open_exceptions
 from orchestration.scope import Part, Source, chosen
 
@@ -112,8 +113,12 @@ def run(
             settings,
             organizations=organization or (),
             full=full,
+<<<<<<< HEAD
             accept_deletions=accept_deletions or (),
             accept_organization=[source.value for source in accept_organization or ()],
+=======
+            agreed=Consent(tuple(accept_deletions or ()), tuple(accept_organization or ())),
+>>>>>>> 0a25155 (Guard the Dagster UI against other web pages, and settle its resources)
             only=only,
             wait=not no_wait,
             wait_at_most=wait_at_most,
@@ -132,8 +137,7 @@ def execute_shown(
     *,
     organizations: Sequence[str] = (),
     full: bool = False,
-    accept_deletions: Sequence[str] = (),
-    accept_organization: Sequence[str] = (),
+    agreed: Consent = NOTHING,
     only: Part | None = None,
     wait: bool = True,
     wait_at_most: float | None = None,
@@ -145,8 +149,7 @@ def execute_shown(
             settings,
             organizations=organizations,
             full=full,
-            accept_deletions=accept_deletions,
-            accept_organization=accept_organization,
+            agreed=agreed,
             only=only,
             wait_at_most=wait_at_most,
         )

@@ -33,6 +33,24 @@ def upstream(specs: dict[dg.AssetKey, dg.AssetSpec], key: dg.AssetKey) -> set[dg
     return found
 
 
+def test_no_run_configuration_changes_more_than_the_options(defs: dg.Definitions) -> None:
+    """Whoever reaches the UI writes it: it must not say what program is executed, and not what is deleted."""
+    job = defs.resolve_job_def("reconcile")
+    options = {"organizations": ["default"], "full": True, "payloads": False, "wait_at_most": 1.0}
+    assert dg.validate_run_config(job, {"resources": {"options": {"config": options}}})
+    for resource, config in {
+        "transformer": {"dbt_executable": "/bin/sh", "global_config_flags": ["-c", "true"], "project_dir": "."},
+        "loader": {"pipeline": "x"},
+        "turn": {"on_wait": "x"},
+        "options": {"accept_deletions": ["raise.gifts"], "accept_organization": ["raise"]},
+    }.items():
+        for name, value in config.items():
+            with pytest.raises(dg.DagsterInvalidConfigError):
+                dg.validate_run_config(job, {"resources": {resource: {"config": {name: value}}}})
+    with pytest.raises(dg.DagsterInvalidConfigError):
+        dg.validate_run_config(job, {"ops": {"transform": {"config": {"dbt": "/bin/sh"}}}})
+
+
 def test_the_definitions_can_be_executed(defs: dg.Definitions) -> None:
     dg.Definitions.validate_loadable(defs)
 

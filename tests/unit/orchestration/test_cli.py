@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from orchestration.consent import Consent, consent
 from orchestration.resources import RunOptions
 
 COMMANDS = [
@@ -24,6 +25,7 @@ COMMANDS = [
     "sandbox",
     "demo",
     "dev",
+    "ui",
 ]
 
 
@@ -124,10 +126,10 @@ def test_what_the_command_is_told_reaches_the_job(tieout, monkeypatch: pytest.Mo
     asked: list[Any] = []
 
     class Job:
-        def execute_in_process(self, *, run_config: Any, run_id: str, instance: Any, **_: Any) -> Any:
+        def execute_in_process(self, *, run_config: Any, run_id: str, instance: Any, tags: Any, **_: Any) -> Any:
             # A run that is killed before its first resource is made is buried too.
             assert (Path(instance.root_directory) / "alive" / f"{run_id}.lock").exists()
-            asked.append(run_config["resources"]["options"]["config"])
+            asked.append((run_config["resources"]["options"]["config"], consent(), tags))
             return SimpleNamespace(run_id="", success=True, all_events=())
 
     monkeypatch.setattr(pipeline.defs, "resolve_job_def", lambda _: Job())
@@ -136,6 +138,7 @@ def test_what_the_command_is_told_reaches_the_job(tieout, monkeypatch: pytest.Mo
     waits = ["--wait-at-most", "1h30m"]
     answer = tieout("run", "--only", "ingest", "--full", *accepted, *waits, RAISE_API_TOKEN="secret")
     assert answer.returncode == 0, answer.stderr
+<<<<<<< HEAD
     assert asked == [
         {
             "organizations": [],
@@ -148,6 +151,14 @@ def test_what_the_command_is_told_reaches_the_job(tieout, monkeypatch: pytest.Mo
     assert RunOptions(**asked[0])
     # Dagster keeps the configuration of a run, and takes plain texts alone.
     assert type(asked[0]["accept_organization"][0]) is str
+=======
+    ((options, agreed, tags),) = asked
+    assert options == {"organizations": [], "full": True, "wait_at_most": 5400.0}
+    assert RunOptions(**options)
+    assert agreed == Consent(("raise.webhooks", "crm_plus.gifts"), ("crm_plus",))
+    assert tags["tieout/accepted_deletions"] == "raise.webhooks, crm_plus.gifts"
+    assert tags["tieout/accepted_organizations"] == "crm_plus"
+>>>>>>> 0a25155 (Guard the Dagster UI against other web pages, and settle its resources)
 
 
 @pytest.mark.parametrize("duration", ["", "soon", "5", "-1h", "1h30", "1s1h"])

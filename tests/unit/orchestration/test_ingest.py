@@ -23,6 +23,7 @@ from ingestion.resource_reading import Outcome
 from ingestion.sources import definition
 from orchestration import rounds
 from orchestration.assets import ingest as subject
+from orchestration.consent import Consent, given
 from orchestration.dbt import Described
 from orchestration.failures import failures, notes
 from orchestration.instance import WAREHOUSE_POOL
@@ -214,12 +215,11 @@ def test_one_organization_can_be_asked_for(asset: dg.AssetsDefinition, monkeypat
 
 def test_a_reading_is_told_what_the_run_was_told(asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[dict[str, Any]] = []
-    options = RunOptions(
-        organizations=["south"], full=True, accept_deletions=["raise.gifts"], accept_organization=["raise"]
-    )
-    assert materialize(asset, monkeypatch, {"south": {}}, options, told=told).success
+    options = RunOptions(organizations=["south"], full=True)
+    with given(Consent(("raise.gifts",), ("raise",))):
+        assert materialize(asset, monkeypatch, {"south": {}}, options, told=told).success
     (how,) = told
-    assert (how["full"], how["accept_deletions"], how["accept_organization"]) == (True, ["raise.gifts"], ["raise"])
+    assert (how["full"], how["accept_deletions"], how["accept_organization"]) == (True, ("raise.gifts",), ("raise",))
 
 
 @pytest.mark.parametrize("foreign", [{}, {"north": "organization 6"}])
