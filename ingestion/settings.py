@@ -25,11 +25,8 @@ from ingestion.errors import SettingsError
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _HOST = re.compile(r"[a-z0-9.:_-]+|\[[0-9a-f:.]+\](:\d+)?")
 _MAIL_ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
-<<<<<<< HEAD
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-=======
 _SHORTEST_PASSWORD = 12
->>>>>>> 0a25155 (Guard the Dagster UI against other web pages, and settle its resources)
 _SIZE = re.compile(r"[1-9]\d*(\.\d+)? ?[MG]i?B", re.IGNORECASE)
 
 

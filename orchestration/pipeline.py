@@ -7,11 +7,8 @@ from uuid import uuid4
 
 import dagster as dg
 
-<<<<<<< HEAD
 from ingestion.disk import full_disk
-=======
 from orchestration.consent import NOTHING, Consent, given
->>>>>>> 0a25155 (Guard the Dagster UI against other web pages, and settle its resources)
 from orchestration.definitions import defs
 from orchestration.failures import failures, notes
 from orchestration.home import home
@@ -39,11 +36,7 @@ def execute(
     wait_at_most: float | None = None,
 ) -> Finished:
     """Runs the job, or one part of it, in its turn. The run shows in the UI like any other."""
-<<<<<<< HEAD
-    with _on_a_disk(), open_instance() as instance:
-=======
-    with open_instance() as instance, given(agreed):
->>>>>>> 0a25155 (Guard the Dagster UI against other web pages, and settle its resources)
+    with _on_a_disk(), open_instance() as instance, given(agreed):
         bury_dead_runs(instance)
         # From before its beginning: Dagster calls it started before any of its resources is made.
         run_id = str(uuid4())
@@ -64,7 +57,6 @@ def execute(
     return Finished(result.run_id, result.success, failures(result.all_events), notes(result.all_events))
 
 
-<<<<<<< HEAD
 @contextmanager
 def _on_a_disk() -> Iterator[None]:
     """What goes wrong in here and in no asset, goes wrong in Dagster's own storage."""
@@ -74,12 +66,12 @@ def _on_a_disk() -> Iterator[None]:
         if full := full_disk(error, home()):
             raise full from None
         raise
-=======
+
+
 def _tags(agreed: Consent) -> dict[str, str]:
     """So that the UI shows what was agreed to."""
     said = {"tieout/accepted_deletions": agreed.deletions, "tieout/accepted_organizations": agreed.organizations}
     return {name: ", ".join(values) for name, values in said.items() if values}
->>>>>>> 0a25155 (Guard the Dagster UI against other web pages, and settle its resources)
 
 
 def _run_config(only: Part | None, **options: object) -> dict[str, object]:

@@ -113,12 +113,7 @@ def run(
             settings,
             organizations=organization or (),
             full=full,
-<<<<<<< HEAD
-            accept_deletions=accept_deletions or (),
-            accept_organization=[source.value for source in accept_organization or ()],
-=======
-            agreed=Consent(tuple(accept_deletions or ()), tuple(accept_organization or ())),
->>>>>>> 0a25155 (Guard the Dagster UI against other web pages, and settle its resources)
+            agreed=Consent(tuple(accept_deletions or ()), tuple(source.value for source in accept_organization or ())),
             only=only,
             wait=not no_wait,
             wait_at_most=wait_at_most,

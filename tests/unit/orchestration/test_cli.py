@@ -138,27 +138,12 @@ def test_what_the_command_is_told_reaches_the_job(tieout, monkeypatch: pytest.Mo
     waits = ["--wait-at-most", "1h30m"]
     answer = tieout("run", "--only", "ingest", "--full", *accepted, *waits, RAISE_API_TOKEN="secret")
     assert answer.returncode == 0, answer.stderr
-<<<<<<< HEAD
-    assert asked == [
-        {
-            "organizations": [],
-            "full": True,
-            "accept_deletions": ["raise.webhooks", "crm_plus.gifts"],
-            "accept_organization": ["crm_plus"],
-            "wait_at_most": 5400.0,
-        }
-    ]
-    assert RunOptions(**asked[0])
-    # Dagster keeps the configuration of a run, and takes plain texts alone.
-    assert type(asked[0]["accept_organization"][0]) is str
-=======
     ((options, agreed, tags),) = asked
     assert options == {"organizations": [], "full": True, "wait_at_most": 5400.0}
     assert RunOptions(**options)
     assert agreed == Consent(("raise.webhooks", "crm_plus.gifts"), ("crm_plus",))
     assert tags["tieout/accepted_deletions"] == "raise.webhooks, crm_plus.gifts"
     assert tags["tieout/accepted_organizations"] == "crm_plus"
->>>>>>> 0a25155 (Guard the Dagster UI against other web pages, and settle its resources)
 
 
 @pytest.mark.parametrize("duration", ["", "soon", "5", "-1h", "1h30", "1s1h"])
