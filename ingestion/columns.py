@@ -8,9 +8,10 @@ exists even when no row has ever had a value for it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -133,8 +134,11 @@ class Resource:
     secrets: frozenset[str] = field(default_factory=frozenset)
     """Fields that are credentials of somebody: dropped at load, never kept, not even in `extra_fields`."""
 
-    personal: frozenset[str] = field(default_factory=frozenset)
-    """Fields that name or describe a person, or may: hidden where `PII_MODE` says so."""
+    impersonal: frozenset[str] = field(default_factory=frozenset)
+    """Columns that neither name nor describe a person. All others are hidden where `PII_MODE` says so."""
+
+    nested: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
+    """The same of columns that hold JSON: the names in it whose values are kept, and below which more may be."""
 
     known: frozenset[str] = field(default_factory=frozenset)
     """Fields that are no column and no news either: kept in `extra_fields`, and not listed as drift."""
@@ -171,6 +175,11 @@ class Resource:
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.columns)
+
+    @cached_property
+    def spelled(self) -> frozenset[str]:
+        """The names of its fields that the documentation spells."""
+        return frozenset(column.wire for column in self.columns) | self.known | self.optional | self.secrets
 
     @property
     def key_column(self) -> Column:

@@ -37,7 +37,7 @@ def page_of(product: str, resource: Resource, rows: str, body: str, *, may_be_em
     except RecursionError:
         raise AnswerNotUnderstood(product, resource.path, "JSON that is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeError):
-        raise AnswerNotUnderstood(product, resource.path, _start(body)) from None
+        raise AnswerNotUnderstood(product, resource.path, *_start(body)) from None
     total = _integer(answer.total)
     if total is not None and total < 0:
         total = None
@@ -49,7 +49,7 @@ def page_of(product: str, resource: Resource, rows: str, body: str, *, may_be_em
 def row_page_of(product: str, resource: Resource, rows: str, row: str, path: str) -> Page:
     """The page of the one row that `row`, the body of an answer to `path`, is."""
     if not row.strip():
-        raise AnswerNotUnderstood(product, path, _start(row))
+        raise AnswerNotUnderstood(product, path, *_start(row))
     page = page_of(product, resource, rows, f'{{"{rows}":[{row}],"total":1}}')
     if page.count != 1:
         raise AnswerNotUnderstood(product, path, "more than one record")
@@ -83,9 +83,10 @@ def _integer(value: msgspec.Raw) -> int | None:
     return integer if abs(integer) < _BIGINT_LIMIT else None
 
 
-def _start(body: str) -> str:
+def _start(body: str) -> tuple[str, str]:
+    """What a body is that is no JSON, and how it starts."""
     text = " ".join(body[:80].split())
     if text.startswith(("{", "[")):
         # What stands in it may be about somebody.
-        return "JSON that breaks off"
-    return f"no JSON but a text that starts with {text!r}" if text else "an empty body"
+        return "JSON that breaks off", ""
+    return ("no JSON but a text", f" that starts with {text!r}") if text else ("an empty body", "")

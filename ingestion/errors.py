@@ -131,9 +131,11 @@ class SourceBroken(SourceError):
 class AnswerNotUnderstood(SourceError):
     """The answer is not what the documentation promises, such as an HTML page with status 200."""
 
-    def __init__(self, product: str, path: str, reason: str) -> None:
+    def __init__(self, product: str, path: str, reason: str, said: str = "") -> None:
+        self.unquoted = AnswerNotUnderstood(product, path, reason) if said else self
+        """The same without what the API `said`, in its own words."""
         super().__init__(
-            f"{product} answered {path} with something else than its records ({reason}): check the base URL."
+            f"{product} answered {path} with something else than its records ({reason}{said}): check the base URL."
         )
 
 

@@ -139,7 +139,9 @@ class ReadClient:
         requests_per_second: float = 0,
         reserve: float = 0,
         patience: Patience = PATIENCE,
+        quotes: bool = True,
     ) -> None:
+        """`quotes`: whether errors may quote what the API says, which may be about somebody."""
         self.product = product
         self.usage = Usage()
         self._credential_name = credential_name
@@ -149,6 +151,7 @@ class ReadClient:
         self._patience = patience
         self._clock = patience.clock
         self._reserve = reserve
+        self._quotes = quotes
         self._lock = Lock()
         self._gate = Lock()
         self._next_at = 0.0
@@ -257,7 +260,7 @@ class ReadClient:
                     try:
                         understood = understand(text)
                     except AnswerNotUnderstood as error:
-                        raise _TransientFault(error) from None
+                        raise _TransientFault(error if self._quotes else error.unquoted) from None
                     self._failed_in_a_row = 0
                     self._lost_seconds = 0.0
                     return understood
@@ -326,11 +329,12 @@ class ReadClient:
             finally:
                 response.close()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-            raise _TransientFault(SourceUnreachable(self.product, self._host, _reason(error))) from None
+            raise _TransientFault(SourceUnreachable(self.product, self._host, self._reason(error))) from None
         except httpx.TransportError as error:
+            reason = self._reason(error)
             if not self._has_answered:
-                raise _TransientFault(SourceUnreachable(self.product, self._host, _reason(error))) from None
-            raise _TransientFault(SourceBroken(self.product, path, _reason(error))) from None
+                raise _TransientFault(SourceUnreachable(self.product, self._host, reason)) from None
+            raise _TransientFault(SourceBroken(self.product, path, reason)) from None
         except answer.Unpackable as error:
             self._has_answered = True
             reason = f"a body that cannot be unpacked: {error}"
@@ -388,22 +392,25 @@ class ReadClient:
         if status == 404:
             raise ResourceAbsent(self.product, path)
         if 300 <= status < 400:
-            host = _host_of(response.headers.get("location", ""))
+            host = _host_of(response.headers.get("location", "")) if self._quotes else "another page"
             raise AnswerNotUnderstood(self.product, path, f"a redirect to {host}, which is not followed")
-        raise RequestRejected(self.product, path, status, _detail(response, body))
+        detail = _detail(response, body) if self._quotes else "what it says may be personal, and is left out"
+        raise RequestRejected(self.product, path, status, detail)
+
+    def _reason(self, error: httpx.TransportError) -> str:
+        if isinstance(error, httpx.TimeoutException):
+            return "no answer in time"
+        # What breaks the protocol is quoted: a header line, or what a proxy says.
+        if not self._quotes and isinstance(error, httpx.ProtocolError | httpx.ProxyError):
+            return type(error).__name__
+        what = "the proxy says " if isinstance(error, httpx.ProxyError) else ""
+        return f"{what}{_first_line(error)}"
 
     def _count(self, *, requests: int = 0, retries: int = 0, throttled_seconds: float = 0.0) -> None:
         with self._lock:
             self.usage.requests += requests
             self.usage.retries += retries
             self.usage.throttled_seconds += throttled_seconds
-
-
-def _reason(error: httpx.TransportError) -> str:
-    if isinstance(error, httpx.TimeoutException):
-        return "no answer in time"
-    what = "the proxy says " if isinstance(error, httpx.ProxyError) else ""
-    return f"{what}{_first_line(error)}"
 
 
 def _first_line(error: Exception) -> str:

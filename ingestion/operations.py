@@ -28,11 +28,12 @@ QUARANTINED_RECORDS = declare(
 SCHEMA_DRIFT = declare(text="source resource field kind example", instant="first_seen_at last_seen_at")
 
 # One row per organization: whether it uses this product at all, how its times are to be read, when it is stale, and
-# which other organization its credential showed instead of the one that the warehouse holds.
+# which other organization its credential showed instead of the one that the warehouse holds. `pii_rules` is by which
+# rules `pii_mode` hid what was loaded, null where it kept everything.
 CONNECTIONS = declare(
     boolean="is_connected",
     text="time_zone pii_mode foreign_organization",
-    integer="stale_after_hours",
+    integer="stale_after_hours pii_rules",
     instant="recorded_at",
 )
 

@@ -1,13 +1,13 @@
-"""What names a person, hashed or left out before it is compared, loaded or told: `PII_MODE`.
+"""Hides what names or describes a person before it is compared, loaded or reported: `PII_MODE`.
 
-Hashes are salted and of the folded text, so that equal names and addresses stay equal: records still match by them.
+Kept is what is declared as impersonal; everything else is hidden. Hashes are salted and of the folded text, so that
+equal names and addresses stay equal: records still match by them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -16,26 +16,25 @@ import orjson
 import pyarrow as pa
 from pydantic import SecretStr
 
-from ingestion.columns import Kind, Resource
+from ingestion import impersonal
+from ingestion.columns import BOOKKEEPING, Column, Kind, Resource
+from ingestion.impersonal import Keep
 from ingestion.settings import PiiMode, Settings
 
-# What classifies a value tells nobody's name, and the warehouse needs it: `contactMethods[].type`.
-_CLASSIFIES = re.compile(r"(.*[a-z])?type(display)?|.*source", re.IGNORECASE)
-_NUMBERS_A_PERSON = re.compile(r"phone|fax|mobile|zip|postal", re.IGNORECASE)
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:?\d\d)?)?")
-# What the warehouse needs of a delivered payload, as text: which record it is, when it changed, whether it syncs.
-_OF_A_PAYLOAD = {
-    "id": re.compile(r"\d{1,19}"),
-    "recurringGiftId": re.compile(r"\d{1,19}"),
-    "canSync": re.compile(r"\s*(true|false)\s*", re.IGNORECASE),
-    "modifiedDate": (_LOCAL_INSTANT := re.compile(r"\d{1,4}[/-]\d\d?[/-]\d{1,4}[\d:.T\s]*([AP]M)?", re.IGNORECASE)),
-    "modifiedDateTime": _LOCAL_INSTANT,
-}
+RULES = 2
+"""Goes up when more is hidden than before: rows that were loaded by older rules would stay readable."""
+
+LEFT_OUT = "(left out)"
+"""Instead of a text that is not kept, where it matters that there was one."""
+
+_EXTRA_FIELDS = next(column for column in BOOKKEEPING if column.kind is Kind.JSON)
+# Whose names of members are types of integrations.
+_LINKS = "crmKeyUrls"
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\ufeff"))
 
 
 class Veil:
-    """Hides what names a person: behind salted hashes, or by leaving it out."""
+    """Hides what may name a person: behind salted hashes, or by leaving it out."""
 
     def __init__(self, salt: bytes, *, leaves_out: bool = False) -> None:
         self.salt = salt
@@ -48,45 +47,116 @@ class Veil:
             return None
         return hmac.new(self.salt, folded.encode(), hashlib.sha256).hexdigest()[:32]
 
-    def json(self, value: str | None) -> str | None:
-        """JSON with its texts hidden, but for what classifies, and instants."""
-        if value is None:
-            return None
-        try:
-            return orjson.dumps(self._hidden(orjson.loads(value), "")).decode()
-        except orjson.JSONDecodeError:
-            return self.text(value)
+    def kept(self, text: str, keep: Keep) -> str | None:
+        """What is kept of a text; else that there was one."""
+        return keep(text) or self.text(text) or (LEFT_OUT if text.strip() else None)
+
+    def field_name(self, name: str, resource: Resource) -> str:
+        """The name of a field of a resource's rows, hidden where no documentation knows it."""
+        if name in resource.spelled or name in impersonal.SPELLED:
+            return name
+        return f"hidden_{hidden[:12]}" if (hidden := self.text(name)) else LEFT_OUT
 
     def table(self, table: pa.Table, resource: Resource) -> pa.Table:
-        """A table of a resource's rows with its personal fields hidden, and all texts in `extra_fields`."""
-        hide = {column.name: column.kind for column in resource if column.wire in resource.personal}
-        for name, kind in {**hide, "extra_fields": Kind.JSON}.items():
-            values = table[name].to_pylist()
-            # A text column may hold JSON: the payload of a webhook.
-            hidden = [
-                self.json(value) if kind is Kind.JSON or _is_object(value) else self.text(value) for value in values
-            ]
-            place = table.schema.get_field_index(name)
-            table = table.set_column(place, table.field(place), pa.array(hidden, table.field(place).type))
+        """A table of a resource's rows with everything hidden that is not declared as impersonal."""
+        for column in (*resource.columns, _EXTRA_FIELDS):
+            hide = self._hiding(column, resource)
+            if hide is None:
+                continue
+            place = table.schema.get_field_index(column.name)
+            field = table.field(place)
+            if column.kind in (Kind.TEXT, Kind.JSON):
+                # Most texts come many times.
+                values = table[column.name].combine_chunks().dictionary_encode()
+                texts = pa.array([hide(text) for text in values.dictionary.to_pylist()], field.type)
+                hidden = texts.take(values.indices)
+            else:
+                hidden = pa.nulls(table.num_rows, field.type)
+            table = table.set_column(place, field, hidden)
         return table
 
-    def _hidden(self, value: Any, key: str) -> Any:
+    def _hiding(self, column: Column, resource: Resource) -> Keep | None:
+        """What becomes of the texts of a column; None where all of its values are kept."""
+        if column.wire in resource.nested:
+            nested = _Nested(self, resource, column.wire, resource.nested[column.wire])
+            return nested.links if column.wire == _LINKS else nested.json
+        if column.wire in resource.impersonal:
+            keep = impersonal.TEXTS.get(column.wire, impersonal.label)
+            return (lambda text: self.kept(text, keep)) if column.kind is Kind.TEXT else None
+        return _Nested(self, resource, column.wire).json if column.kind is Kind.JSON else self.text
+
+
+class _Nested:
+    """Hides what stands in JSON: values, but for those of `kept` names, and names that no documentation knows."""
+
+    def __init__(self, veil: Veil, resource: Resource, wire: str, kept: frozenset[str] = frozenset()) -> None:
+        self._veil = veil
+        self._wire = wire
+        self._spelled = resource.spelled | impersonal.SPELLED
+        self._kept = kept
+        # In which envelope a payload comes is not documented.
+        self._is_payload = kept == impersonal.OF_A_PAYLOAD
+
+    def json(self, text: str) -> str | None:
+        """A JSON text without what it hides; of what is no JSON, its hash."""
+        try:
+            hidden = self._hidden(orjson.loads(text), self._wire, self._kept)
+        except orjson.JSONDecodeError:
+            return self._veil.text(text)
+        return orjson.dumps(hidden).decode()
+
+    def links(self, text: str) -> str | None:
+        """The same of a map from types of integrations to links, or of a list of both."""
+        try:
+            found = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return self._veil.text(text)
+        if isinstance(found, dict):
+            return orjson.dumps({self._type(name): self._link(value) for name, value in found.items()}).decode()
+        entries = [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+        made = [{"type": self._type(entry.get("type")), "url": self._link(entry.get("url"))} for entry in entries]
+        return orjson.dumps(made).decode()
+
+    def _type(self, name: Any) -> str | None:
+        return self._veil.kept(name, impersonal.integration) if isinstance(name, str) else None
+
+    def _link(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {name: self._hidden(inner, name) for name, inner in value.items()}
+            return {"url": self._link(value.get("url"))}
+        return self._veil.kept(value, impersonal.link) if isinstance(value, str) else None
+
+    def _hidden(self, value: Any, name: str, kept: frozenset[str]) -> Any:
+        if isinstance(value, dict):
+            return self._object(value, kept)
         if isinstance(value, list):
-            return [self._hidden(inner, key) for inner in value]
+            return [self._hidden(inner, name, kept) for inner in value]
+        if value is None:
+            return None
+        if isinstance(value, str) and self._is_payload and _is_json(value):
+            return self.json(value)
+        if name not in kept:
+            return self._veil.text(value if isinstance(value, str) else orjson.dumps(value).decode())
         if isinstance(value, str):
-            if _CLASSIFIES.fullmatch(key) or _INSTANT.fullmatch(value) or _tells_of_a_payload(key, value):
-                return value
-            return self.json(value) if _is_object(value) else self.text(value)
-        if isinstance(value, int | float) and not isinstance(value, bool) and _NUMBERS_A_PERSON.search(key):
-            return self.text(str(value))
+            return impersonal.NESTED_TEXTS.get(name, impersonal.machine)(value) or self._veil.text(value)
         return value
+
+    def _object(self, value: dict[str, Any], kept: frozenset[str]) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        hidden_names = 0
+        for name, inner in value.items():
+            within = kept if name in kept or self._is_payload else frozenset[str]()
+            hidden = self._hidden(inner, name, within)
+            if name in self._spelled or name.lower() in self._spelled:
+                made[name] = hidden
+            elif hidden not in (None, {}, []):
+                made[self._veil.text(name) or f"left_out_{hidden_names}"] = hidden
+                hidden_names += 1
+        return made
 
 
 def veil_of(settings: Settings) -> Veil | None:
     """How `PII_MODE` hides what is read; None where it keeps it."""
-    if settings.pii_mode is PiiMode.KEEP:
+    if not settings.hides_persons:
         return None
     salt = _salt(settings.pii_salt, settings.state_path)
     return Veil(salt, leaves_out=settings.pii_mode is PiiMode.DROP)
@@ -106,10 +176,6 @@ def _salt(given: SecretStr | None, folder: Path) -> bytes:
     return path.read_bytes()
 
 
-def _tells_of_a_payload(key: str, value: str) -> bool:
-    return key in _OF_A_PAYLOAD and bool(_OF_A_PAYLOAD[key].fullmatch(value))
-
-
-def _is_object(value: str | None) -> bool:
+def _is_json(value: str) -> bool:
     """Whether a text seems to be a JSON object or list, or a JSON text that holds one."""
-    return value is not None and value.lstrip().removeprefix('"').lstrip()[:1] in ("{", "[")
+    return value.lstrip().removeprefix('"').lstrip()[:1] in ("{", "[")

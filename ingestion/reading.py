@@ -22,7 +22,7 @@ from ingestion import operations
 from ingestion.columns import ORGANIZATION, Column, Resource, arrow_schema
 from ingestion.errors import ForeignOrganization, SettingsError, SourceError
 from ingestion.log_entries import Waiting
-from ingestion.pii import Veil, veil_of
+from ingestion.pii import RULES, Veil, veil_of
 from ingestion.plan import ReadProgress
 from ingestion.resource_reading import Client, Outcome, ResourceReading, progress_from, progress_row
 from ingestion.rows import ROUNDED, RowReader
@@ -100,13 +100,20 @@ class Reading:
     """How much of what could not be read is committed, per resource."""
 
     def check_pii_mode(self) -> None:
-        """Raises `SettingsError` where the warehouse was loaded in another `PII_MODE`: its rows stay as they are."""
+        """Raises `SettingsError` where the warehouse was loaded in another `PII_MODE`, or by an older tieout that hid
+        less in it: its rows stay as they are.
+        """
         mode = self.settings.pii_mode.value
         for row in self._before["connections"]:
             if (loaded := row.get("pii_mode") or PiiMode.KEEP.value) != mode:
                 raise SettingsError(
                     f"PII_MODE is {mode}, and the warehouse was loaded with {loaded}: set it back, or move the"
                     " warehouse away, with its .state folder, and run again."
+                )
+            if self.settings.hides_persons and (row.get("pii_rules") or 1) < RULES:
+                raise SettingsError(
+                    f"PII_MODE {mode} hides more than when the warehouse was loaded, and what was loaded stays:"
+                    " move the warehouse away, with its .state folder and the published file, and run again."
                 )
 
     def check_organization(self, credential: str) -> None:
@@ -355,6 +362,7 @@ class Reading:
             "is_connected": self.client is not None,
             "time_zone": self.time_zone,
             "pii_mode": self.settings.pii_mode.value,
+            "pii_rules": RULES if self.settings.hides_persons else None,
             "stale_after_hours": self.stale_after_hours,
             "foreign_organization": self.foreign_organization,
             "recorded_at": self.settings.now(),

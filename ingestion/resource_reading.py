@@ -198,7 +198,9 @@ class ResourceReading:
         except (TieoutError, MemoryError):
             raise
         except Exception as error:
-            _log.exception("reading %s", self.resource.path)
+            # Its text may quote a row.
+            if not self._settings.hides_persons:
+                _log.exception("reading %s", self.resource.path)
             self._stop(ReadingFailed(self.resource.path, type(error).__name__))
         self._account()
         came = {name: sorted(types) for name, types in self.rows.types.items()}

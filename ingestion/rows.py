@@ -367,12 +367,12 @@ class RowReader:
             for row in answer[self._rows][:: max(len(answer[self._rows]) // _SAMPLE, 1)]:
                 for name, value in row.items():
                     if value is not None:
-                        self.types.setdefault(name, set()).add(_JSON_TYPES[type(value)])
+                        self.types.setdefault(self._named(name), set()).add(_JSON_TYPES[type(value)])
         kept = {name for name in fields if not self._is_secret(name)}
         for name in kept:
-            self.types.setdefault(name, set())
+            self.types.setdefault(self._named(name), set())
         declared = {column.wire for column in self._resource.columns}
-        self.new_fields |= kept - declared - self._resource.known
+        self.new_fields |= {self._named(name) for name in kept - declared - self._resource.known}
         is_odd = field_names.are_odd(fields, declared) or field_names.are_odd(envelope)
         is_odd = is_odd or len(kept - declared) > _MOST_OTHERS
         is_exact = not is_odd and all(number == count for number in fields.values())
@@ -539,6 +539,10 @@ class RowReader:
     def _is_secret(self, name: str) -> bool:
         """In any casing: what becomes of a spelling that nobody expected must not be that it is kept."""
         return name.lower() in self._secrets
+
+    def _named(self, name: str) -> str:
+        """A field as it is reported."""
+        return self._veil.field_name(name, self._resource) if self._veil else name
 
     def _shown(self, raw_text: str) -> str | None:
         """What of a text that could not be read goes to quarantine."""

@@ -343,6 +343,11 @@ class Settings(Paths, Ui):
         values = {secret.get_secret_value() for secret in secrets if secret}
         return tuple(sorted(values - {""}, key=len, reverse=True))
 
+    @property
+    def hides_persons(self) -> bool:
+        """Whether nothing is to be loaded or reported that may name a person."""
+        return self.pii_mode is not PiiMode.KEEP
+
     def now(self) -> datetime:
         """The run's clock."""
         return self.tieout_now or datetime.now(UTC)

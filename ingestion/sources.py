@@ -186,7 +186,7 @@ def open_reading(
     warehouse.claim(settings.warehouse_path)
     pipeline = pipeline_for(source, organization.slug, settings)
     pending.finish(pipeline)
-    client = product.client_for(organization, patience)
+    client = product.client_for(organization, patience, quotes=not settings.hides_persons)
     reading = Reading(
         source=source,
         dataset=product.DATASET,

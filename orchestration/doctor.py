@@ -260,7 +260,7 @@ def _raise(api: _Api, organization: Organization, settings: Settings, patience: 
     from ingestion.virtuous_raise.client import RaiseClient
     from ingestion.virtuous_raise.resources import RESOURCES
 
-    client = RaiseClient(organization, patience)
+    client = RaiseClient(organization, patience, quotes=not settings.hides_persons)
     token = organization.raise_token_name
     try:
         lists = [resource for resource in RESOURCES if resource.entries_of is None]
@@ -288,7 +288,7 @@ def _crm_plus(api: _Api, organization: Organization, settings: Settings, patienc
     if organization.crm_plus_api_key is None:
         yield Finding(Verdict.NOTE, api.about, f"{key} is not set: everything is built, and nothing is compared.")
         return
-    client = CrmPlusClient(organization, patience)
+    client = CrmPlusClient(organization, patience, quotes=not settings.hides_persons)
     try:
         yield from _glances(api, client, RESOURCES, ROWS, key)
         if "organization" in api.first_rows:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 from ingestion.disk import full_disk
-from ingestion.errors import TieoutError, WarehouseLocked, WarehouseUnusable
+from ingestion.errors import ReadingFailed, TieoutError, WarehouseLocked, WarehouseUnusable
 from ingestion.http import PATIENCE, Patience
 from ingestion.resource_reading import Outcome
 from ingestion.settings import Organization, Settings
@@ -74,7 +74,7 @@ class Round:
                         raise full from None
                     if is_half_loaded(self.source, organization.slug, self.settings):
                         raise
-                    failures.append(error)
+                    failures.append(self._unquoted(error))
                     reads[organization.slug] = Read(error=self._told(organization, error))
                 else:
                     reads[organization.slug] = Read(reading.outcomes, foreign=reading.foreign_organization)
@@ -100,8 +100,18 @@ class Round:
             self.load(reading)
             return reading
 
+    def _unquoted(self, error: Exception) -> Exception:
+        """The error without its text where that may quote a row, and rows are not to be shown."""
+        if isinstance(error, TieoutError) or not self.settings.hides_persons:
+            return error
+        return ReadingFailed(self.source, type(error).__name__)
+
     def _told(self, organization: Organization, error: Exception) -> str:
         if isinstance(error, TieoutError):
+            return str(error)
+        error = self._unquoted(error)
+        if isinstance(error, ReadingFailed):
+            self.warn(f"[{organization.slug}] {error}")
             return str(error)
         line = (str(error).strip().splitlines() or ["no reason given"])[0]
         told = f"Unexpected {type(error).__name__} in {self.source}: {line}. Report this as a bug."

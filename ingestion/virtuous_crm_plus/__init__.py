@@ -15,9 +15,9 @@ NAME = "crm_plus"
 DATASET = "raw_crm_plus"
 
 
-def client_for(organization: Organization, patience: Patience) -> CrmPlusClient | None:
-    """The client of an organization's CRM+; None for an organization that does not run it."""
-    return CrmPlusClient(organization, patience) if organization.crm_plus_api_key else None
+def client_for(organization: Organization, patience: Patience, *, quotes: bool = True) -> CrmPlusClient | None:
+    """The client of an organization's CRM+; None where it does not run it. `quotes`: see `ReadClient`."""
+    return CrmPlusClient(organization, patience, quotes=quotes) if organization.crm_plus_api_key else None
 
 
 def credential_of(organization: Organization) -> str:

@@ -55,7 +55,7 @@ Condition = dict[str, str]
 class CrmPlusClient:
     """Reads the collections of one organization's CRM+."""
 
-    def __init__(self, organization: Organization, patience: Patience = PATIENCE) -> None:
+    def __init__(self, organization: Organization, patience: Patience = PATIENCE, *, quotes: bool = True) -> None:
         assert organization.crm_plus_api_key is not None
         self.http = ReadClient(
             product="CRM+",
@@ -65,6 +65,7 @@ class CrmPlusClient:
             reads=READS,
             reserve=organization.crm_plus_reserve,
             patience=patience,
+            quotes=quotes,
         )
         self._offered: dict[str, dict[str, list[str]] | None] = {}
         self._guessed: dict[tuple[str, str, str], bool] = {}

@@ -12,6 +12,7 @@ from ingestion.columns import Resource, declare, names
 
 _AUDIT = "createDateTimeUtc modifiedDateTimeUtc"
 _USERS = " createdByUser modifiedByUser"
+_DESIGNATIONS = names("id projectId project projectCode externalAccountingCode projectType amountDesignated")
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,16 @@ CONTACTS = CrmPlusResource(
         instant=_AUDIT,
         json="address contactIndividuals contactReferences tags organizationGroups customFields customCollections",
     ),
-    personal=names(
-        "name informalName formalContactName alternateContactName preferredSalutationName preferredAddresseeName"
-        " description website address contactIndividuals customFields customCollections" + _USERS
+    impersonal=names(
+        "id mergedIntoContactId originSegmentId contactType isPrivate isArchived nameFieldsLocked " + _AUDIT
     ),
+    nested={
+        "address": names("id isPrimary canBePrimary"),
+        "contactIndividuals": names(
+            "id contactId isPrimary isSecondary canBePrimary canBeSecondary contactMethods type isOptedIn"
+        ),
+        "contactReferences": names("source id"),
+    },
     known=names(
         "contactGiftsUrl contactPassthroughGiftsUrl contactPlannedGiftsUrl contactRecurringGiftsUrl"
         " contactImportantNotesUrl contactNotesUrl contactTagsUrl contactRelationshipsUrl primaryAvatarUrl"
@@ -87,7 +94,22 @@ GIFTS = CrmPlusResource(
         date="giftDate receiptDate acknowledgementDate",
         json="giftDesignations giftPremiums pledgePayments recurringGiftPayments giftPassthroughs customFields",
     ),
-    personal=names("contactName notes tribute acknowledgementNotes checkNumber giftPassthroughs customFields" + _USERS),
+    impersonal=names(
+        "id reversedGiftId contactId segmentId mediaOutletId grantId tributeId acknowledgeeIndividualId"
+        " contactPassthroughId contactIndividualId giftAskId contactMembershipId transactionSource transactionId"
+        " giftType giftTypeFormatted amountFormatted currencyCode baseCurrencyCode segment segmentCode giftUrl amount"
+        " stockSaleAmount coinSaleAmount nonCashOriginalAmount nonCashSaleAmount exchangeRate coinAmount numberOfShares"
+        " isAcknowledgedGift isPrivate isTaxDeductible giftDate receiptDate acknowledgementDate " + _AUDIT
+    ),
+    nested={
+        "giftDesignations": _DESIGNATIONS,
+        "giftPremiums": names("id premiumId quantity"),
+        "pledgePayments": names("id expectedPaymentDate expectedAmount giftId actualAmount"),
+        "recurringGiftPayments": names(
+            "id gift contactId giftDate amount expectedAmount expectedPaymentDate dismissPaymentDate fulfillPaymentDate"
+        ),
+        "giftPassthroughs": names("id contactId amount"),
+    },
     known=_DETAILS_OF_PAYMENT | names("contactUrl segmentUrl grantUrl contactPassthroughUrl culture"),
     optional=_DETAILS_OF_PAYMENT,
     options_path="/api/Gift/QueryOptions",
@@ -107,7 +129,12 @@ RECURRING_GIFTS = CrmPlusResource(
         date="recurringGiftDate startDate anticipatedEndDate nextExpectedPaymentDate thankYouDate",
         json="designations customFields",
     ),
-    personal=names("customFields" + _USERS),
+    impersonal=names(
+        "id contactId segmentId transactionSource transactionId frequency status segment amount automatedPayments"
+        " trackPayments isPrivate cancelDateTimeUtc recurringGiftDate startDate anticipatedEndDate"
+        " nextExpectedPaymentDate thankYouDate " + _AUDIT
+    ),
+    nested={"designations": _DESIGNATIONS},
     known=names("segmentUrl"),
     options_path="/api/RecurringGift/QueryOptions",
     id_parameters=("Recurring Gift Id", "Id"),
@@ -138,7 +165,15 @@ PROJECTS = CrmPlusResource(
         date="startDate endDate",
         json="giftSpecifications customFields",
     ),
-    personal=names("location customFields" + _USERS),
+    impersonal=names(
+        "id parentId lifeToDateGiftCount lifeToDateGiversCount calendarYearToDateGiftCount"
+        " calendarYearToDateGiversCount name projectCode externalAccountingCode onlineDisplayName parentName"
+        " inventoryStatus type financialNeedType"
+        " financialNeedFrequency durationType beginningBalance currentBalance financialNeedAmount lifeToDateGiving"
+        " lifeToDateExpenseTotal calendarYearToDateGiving calendarYearToDateExpenseTotal isSubProject"
+        " isRestrictedToGiftSpecifications isLimitedToFinancialNeed isPublic isActive isAvailableOnline"
+        " isTaxDeductible treatAsAccountsPayable startDate endDate " + _AUDIT
+    ),
     options_path="/api/Project/QueryOptions",
     id_parameters=("Project Id", "Id"),
     modified="modifiedDateTimeUtc",
@@ -154,6 +189,9 @@ CAMPAIGNS = CrmPlusResource(
         boolean="isArchived",
         instant="startDateTimeUtc endDateTimeUtc",
     ),
+    impersonal=names(
+        "campaignId name givingGoal newGiverGoal totalGiftGoal isArchived startDateTimeUtc endDateTimeUtc"
+    ),
     key="campaignId",
     sort_by="campaignId",
 )
@@ -165,6 +203,10 @@ ORGANIZATION = CrmPlusResource(
         integer="organizationUserId",
         text="organizationName organizationTimeZone organizationCulture currentUserTimeZone",
         boolean="isAdministrator isEnabled",
+    ),
+    impersonal=names(
+        "organizationUserId organizationName organizationTimeZone organizationCulture currentUserTimeZone"
+        " isAdministrator isEnabled"
     ),
     key="organizationUserId",
     may_be_replaced=True,

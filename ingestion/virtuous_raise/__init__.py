@@ -15,9 +15,9 @@ NAME = "raise"
 DATASET = "raw_raise"
 
 
-def client_for(organization: Organization, patience: Patience) -> RaiseClient:
-    """The client of an organization's Raise, which every organization has."""
-    return RaiseClient(organization, patience)
+def client_for(organization: Organization, patience: Patience, *, quotes: bool = True) -> RaiseClient:
+    """The client of an organization's Raise, which every organization has. `quotes`: see `ReadClient`."""
+    return RaiseClient(organization, patience, quotes=quotes)
 
 
 def credential_of(organization: Organization) -> str:

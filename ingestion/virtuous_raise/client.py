@@ -46,7 +46,7 @@ class _Manner:
 class RaiseClient:
     """Reads the collections of one organization's Raise."""
 
-    def __init__(self, organization: Organization, patience: Patience = PATIENCE) -> None:
+    def __init__(self, organization: Organization, patience: Patience = PATIENCE, *, quotes: bool = True) -> None:
         self.http = ReadClient(
             product="Raise",
             base_url=organization.raise_base_url,
@@ -55,6 +55,7 @@ class RaiseClient:
             reads=READS,
             requests_per_second=organization.raise_requests_per_second,
             patience=patience,
+            quotes=quotes,
         )
         self._manners: dict[str, _Manner] = {}
         self._largest: dict[str, int] = {}

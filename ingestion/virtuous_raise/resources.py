@@ -10,6 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ingestion.columns import Resource, declare, names
+from ingestion.impersonal import OF_A_PAYLOAD
+
+_LINKS = {"crmKeyUrls": names("type url")}
+_ADDRESSES = names("id donorId isPrimary addressType addressTypeDisplay")
+_CONTACT_METHODS = names("id donorId type typeDisplay isPrimary isOptedIn isValid isEmail isPhone isBounced")
+_ALLOCATIONS = names(
+    "id projectId name projectName amount currencyExchange nativeAmount nativeCurrencyCode settledExchangeRate"
+    " settledAmount settledCurrencyCode baseExchangeRate baseAmount baseCurrencyCode isDifferentCurrency"
+)
 
 
 @dataclass(frozen=True)
@@ -36,10 +45,14 @@ DONORS = RaiseResource(
         instant="createdDate modifiedDate",
         json="crmKeyUrls primaryAddress donorAddresses donorEmailAddresses donorPhoneNumbers",
     ),
-    personal=names(
-        "name title firstName middleName lastName suffix email phone notes organizationName primaryAddress"
-        " donorAddresses donorEmailAddresses donorPhoneNumbers"
-    ),
+    impersonal=names("id crmKey isOrganization isTestMode isArchived isGDPRDeleted createdDate modifiedDate"),
+    nested={
+        "primaryAddress": _ADDRESSES,
+        "donorAddresses": _ADDRESSES,
+        "donorEmailAddresses": _CONTACT_METHODS,
+        "donorPhoneNumbers": _CONTACT_METHODS,
+        **_LINKS,
+    },
     sort_by=("id", "createdDateTime"),
     details=True,
     created="createdDate",
@@ -63,10 +76,12 @@ GIFTS = RaiseResource(
         date="date",
         json="donor billingAddress shippingAddress projects browserInfo",
     ),
-    personal=names(
-        "authorizationNumber paymentInfo notes comment billingName shippingName submissionUrl googleGclid donor"
-        " billingAddress shippingAddress browserInfo"
+    impersonal=names(
+        "id donorId recurringGiftId campaignId segmentId status currency amount formattedAmount statusText gateway"
+        " transactionId donationId paymentType segment segmentName segmentCode campaignName isAnonymous isTestMode"
+        " giftAidRequested canRefund donorPaidCosts createdDate modifiedDate date"
     ),
+    nested={"donor": names("id"), "projects": _ALLOCATIONS},
     sort_by=("id",),
     details=True,
     created="createdDate",
@@ -91,7 +106,13 @@ RECURRING_GIFTS = RaiseResource(
         date="startDate nextChargeDate",
         json="donor projects crmKeyUrls",
     ),
-    personal=names("profileNumber paymentInfo cardExpiration donor"),
+    impersonal=names(
+        "id organizationId donorId frequency status successfulCycles campaignId segmentId currencyCode baseCurrencyCode"
+        " amount total formattedAmount formattedFrequency formattedTotal statusText gatewayId gatewayName segmentName"
+        " segmentCode campaignName crmKey hasPaymentFailed isAnonymous isTestMode donorCoverCosts createdDate"
+        " modifiedDate startDate nextChargeDate"
+    ),
+    nested={"donor": names("id"), "projects": _ALLOCATIONS, **_LINKS},
     sort_by=("id", "createdate"),
     details=True,
     created="createdDate",
@@ -112,6 +133,13 @@ CAMPAIGNS = RaiseResource(
         date="startDate endDate",
         json="crmKeyUrls",
     ),
+    impersonal=names(
+        "id totalGiftGoal totalGifts totalDonors totalVisitors name duration crmKey givingGoalFormatted"
+        " averageGiftGoalFormatted conversionRate givingGoal raisedAmount averageGiftGoal averageGiftAmount"
+        " raisedPercentage totalGiftsPercentage canSync applySegmentToRecurringGifts hasGivingGoal hasTotalGiftGoal"
+        " hasAverageGiftGoal createdDateTime modifiedDateTime startDate endDate"
+    ),
+    nested=_LINKS,
     sort_by=("id", "createdDateTime"),
 )
 
@@ -124,6 +152,10 @@ SEGMENTS = RaiseResource(
         money="totalGiftAmount averageGiftAmount medianGiftAmount highestGiftAmount",
         instant="createdDateTime modifiedDateTime",
     ),
+    impersonal=names(
+        "id campaignId totalDonors totalGifts totalVisitors campaignName name code conversionRate totalGiftAmount"
+        " averageGiftAmount medianGiftAmount highestGiftAmount createdDateTime modifiedDateTime"
+    ),
     sort_by=("id", "createdDateTime"),
 )
 
@@ -131,6 +163,7 @@ PROJECTS = RaiseResource(
     "projects",
     "/api/Project/list",
     declare(integer="id sortOrder", text="name code description", boolean="isActive"),
+    impersonal=names("id sortOrder name code isActive"),
     sort_by=("id",),
 )
 
@@ -143,6 +176,8 @@ WEBHOOKS = RaiseResource(
         instant="createdDate modifiedDate",
         json="eventTypesList",
     ),
+    impersonal=names("id format status createdDate modifiedDate"),
+    nested={"eventTypesList": names("eventTypesList")},
     sort_by=("id",),
     secrets=frozenset({"securityToken"}),
 )
@@ -155,7 +190,8 @@ WEBHOOK_LOGS = RaiseResource(
         text="eventTypeDisplay success httpStatusCode serverResponse contextId payLoad",
         instant="createdDate",
     ),
-    personal=names("serverResponse payLoad"),
+    impersonal=names("id webhookId eventType eventTypeDisplay success httpStatusCode contextId createdDate"),
+    nested={"payLoad": OF_A_PAYLOAD},
     sort_by=("createddatetime",),
     secrets=frozenset({"securityToken"}),
     created="createdDate",
@@ -168,7 +204,8 @@ WEBHOOK_LOG_PAYLOADS = RaiseResource(
     "webhook_log_payloads",
     "/api/Webhook/{}/log/{}",
     declare(integer="id webhookId attempts", text="outcome payLoad"),
-    personal=names("payLoad"),
+    impersonal=names("id webhookId attempts outcome"),
+    nested={"payLoad": OF_A_PAYLOAD},
     secrets=frozenset({"securityToken"}),
     keeps_vanished=True,
     entries_of=WEBHOOK_LOGS.name,

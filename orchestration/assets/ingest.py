@@ -162,7 +162,7 @@ def ingest_assets(source: str, described: Mapping[tuple[str, str], Described]) -
                 source,
                 settings,
                 load,
-                context.log.exception,
+                context.log.error if settings.hides_persons else context.log.exception,
                 run_id=context.run.run_id,
                 full=options.full,
                 accept_deletions=consent().deletions,

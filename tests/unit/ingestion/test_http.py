@@ -22,6 +22,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from ingestion.answer import MOST_BYTES
+from ingestion.envelope import page_of
 from ingestion.errors import (
     AnswerNotUnderstood,
     BudgetSpent,
@@ -38,6 +39,7 @@ from ingestion.errors import (
 from ingestion.http import Patience, ReadClient
 from ingestion.virtuous_crm_plus.client import READS as CRM_PLUS_READS
 from ingestion.virtuous_raise.client import READS as RAISE_READS
+from ingestion.virtuous_raise.resources import GIFTS
 from tests.clocks import LeapingClock
 
 TOKEN = "marked-token"
@@ -554,3 +556,44 @@ def test_requests_are_paced(httpserver: HTTPServer) -> None:
     for _ in range(3):
         api.get("/api/Gift/list")
     assert clock.slept == [pytest.approx(10, abs=2), pytest.approx(10, abs=2)]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Response('{"detail": "no Zora Quimbledon"}', 400),
+        Response('{"error": {"message": "Quimbledon"}}', 409),
+        Response("Quimbledon", "418 Quimbledon"),
+        Response("", 302, {"Location": "https://quimbledon.example/Quimbledon"}),
+        Response("<html>Quimbledon", 200),
+        Response("Quimbledon", 500),
+    ],
+    ids=["detail", "message", "reason", "redirect", "text", "server error"],
+)
+def test_what_an_api_says_is_not_quoted_where_it_may_be_about_somebody(httpserver: HTTPServer, said: Response) -> None:
+    path = "/api/Gift/list"
+    httpserver.expect_request(f"/raise{path}").respond_with_handler(lambda _: said)
+    made = client(httpserver.url_for("/raise"), quotes=False)
+    with pytest.raises(SourceError) as error:
+        made.get_as(lambda body: page_of("Raise", GIFTS, "items", body), path)
+    made.close()
+    assert "quimbledon" not in str(error.value).lower()
+
+
+def test_a_line_that_breaks_the_protocol_is_not_quoted_either() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            for _ in range(3):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nQuimbledon, Zora\r\n\r\n")
+
+        Thread(target=answer, daemon=True).start()
+        made = client(f"http://127.0.0.1:{server.getsockname()[1]}", quotes=False)
+        with pytest.raises(SourceError) as error:
+            made.get("/api/Gift/list")
+        made.close()
+    assert "RemoteProtocolError" in str(error.value)
+    assert "quimbledon" not in str(error.value).lower()
