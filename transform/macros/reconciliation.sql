@@ -116,7 +116,7 @@
 {% macro is_net_zero(window) -%}
     coalesce(
         case
-            when min(currency) over {{ window }} = max(currency) over {{ window }} or count(currency) over {{ window }} = 0
+            when coalesce(min(currency) over {{ window }} = max(currency) over {{ window }}, true)
                 then
                     count(amount) over {{ window }} = count(*) over {{ window }}
                     and abs(sum(amount) over {{ window }}) <= {{ var('amount_tolerance') }}

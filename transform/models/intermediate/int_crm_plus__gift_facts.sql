@@ -145,7 +145,7 @@ cost_designations as (
     select
         organization,
         gift_id,
-        case when sign < 0 then -abs(costs) else costs end as signed_costs
+        case when sign = -1 then -abs(costs) else costs end as signed_costs
     from unsigned_costs
 )
 

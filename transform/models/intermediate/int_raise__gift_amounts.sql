@@ -66,7 +66,7 @@ sums as (
         sum(base_amount) filter (where is_costs) as base_costs,
         count(*) * {{ var('amount_tolerance') }} as rounding,
         bool_and(base_amount is not null and amount is not null) as is_base_whole,
-        case when min(base_currency) = max(base_currency) then min(base_currency) end as base_currency
+        case when min(base_currency) = max(base_currency) then any_value(base_currency) end as base_currency
     from parts
     group by organization, gift_id
 )

@@ -77,6 +77,19 @@ unaccepted_gifts as (
     where not crm_gifts.is_reversing
 ),
 
+contact_gifts as (
+    select
+        organization,
+        amount,
+        currency,
+        gift_date,
+        may_be_part,
+        named_contact_id,
+        unnest(case when len(contact_ids) = 0 then [null] else contact_ids end) as contact_id,
+        is_contact_unknown
+    from unaccepted_gifts
+),
+
 -- one by one, and the sum of those that may be parts of one gift
 left_crm_gifts as (
     select
@@ -84,21 +97,20 @@ left_crm_gifts as (
         amount,
         currency,
         gift_date,
-        unnest(case when len(contact_ids) = 0 then [null] else contact_ids end) as contact_id,
+        contact_id,
         is_contact_unknown
-    from unaccepted_gifts
+    from contact_gifts
     union all
     select
         organization,
         case when count(*) = count(amount) then try_cast(sum(amount) as decimal(18, 2)) end as amount,
-        case when count(distinct currency) = 1 then min(currency) end as currency,
+        case when count(distinct currency) = 1 then any_value(currency) end as currency,
         gift_date,
-        min(contact_ids[1]) as contact_id,
+        contact_id,
         bool_or(is_contact_unknown) as is_contact_unknown
-    from unaccepted_gifts
+    from contact_gifts
     where may_be_part
-    group by organization, named_contact_id, gift_date
-    having count(*) > 1
+    group by organization, contact_id, coalesce(contact_id, named_contact_id), gift_date
 ),
 
 -- on one contact, and the amount or the date is not known

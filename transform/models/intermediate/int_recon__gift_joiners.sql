@@ -94,7 +94,7 @@ match_contacts as (
     select
         organization,
         raise_gift_id,
-        bool_and(is_deleted) as is_deleted,
+        any_value(is_deleted) as is_deleted,
         flatten(list(contact_ids)) as contact_ids,
         bool_or(is_contact_unknown) as is_contact_unknown
     from open_matches
@@ -125,14 +125,14 @@ targets as (
         organization,
         raise_gift_id,
         try_cast(sum(amount) as decimal(18, 2)) as amount,
-        min(currency) as currency,
+        any_value(currency) as currency,
         max(gift_date) as gift_date,
         1 as gift_count,
         bool_or(gift_date is null) as is_date_unknown,
         true as is_sum
     from open_gifts
     group by organization, raise_gift_id
-    having count(*) > 1 and count(*) = count(amount) and count(distinct currency) <= 1
+    having count(*) = count(amount) and count(distinct currency) <= 1
 ),
 
 -- what is not known of either leaves it open
@@ -170,7 +170,7 @@ pairs as (
                 and (match_contacts.is_contact_unknown or reversals.is_contact_unknown)
             )
         )
-    -- one amount may be that of a gift and of the sum
+    -- one amount may be that of a gift and of the sum, as where there is but one gift
     qualify
         row_number() over (
             partition by targets.organization, targets.raise_gift_id, reversals.gift_id order by targets.is_sum

@@ -113,7 +113,7 @@ gifts_of_the_same_pair as (
     select
         unnamed_reversals.organization,
         unnamed_reversals.gift_id,
-        min(crm_gifts.gift_id) as root_gift_id,
+        any_value(crm_gifts.gift_id) as root_gift_id,
         count(*) as gift_count
     from unnamed_reversals
     inner join crm_gifts

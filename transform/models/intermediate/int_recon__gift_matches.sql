@@ -18,11 +18,15 @@ links as (
         joiners.raise_gift_id as joined_raise_gift_id,
         -- what may belong to a match is no orphan, whether it is known to or not
         coalesce(joiners.may_join, false) as may_join,
-        -- what reverses a reversal goes where that goes
+        -- what reverses a claim goes where that goes, whatever its own pair says
         case
-            when matches.is_reversing and matches.is_claim then matches.pair_key_without_part
-            when roots.is_reversing and roots.is_claim then roots.pair_key_without_part
-        end as reversal_pair_key
+            when roots.is_claim then roots.pair_key_without_part
+            when matches.is_claim then matches.pair_key_without_part
+        end as claimed_pair_key,
+        case
+            when roots.is_claim then matches.root_gift_id
+            when matches.is_claim then matches.crm_gift_id
+        end as claiming_gift_id
     from {{ ref('int_recon__gift_first_matches') }} as matches
     left join {{ ref('int_recon__gift_links') }} as roots
         on
@@ -73,10 +77,7 @@ select
                 orphans.crm_gift_id,
                 -- a reversal that names no gift goes to the orphan of its pair, and stands alone where there is none
                 orphans_by_pair.orphan_gift_id,
-                case
-                    when links.is_claim then links.crm_gift_id
-                    when links.reversal_pair_key is not null then links.root_gift_id
-                end
+                links.claiming_gift_id
             )
     end as orphan_gift_id
 from links
@@ -87,11 +88,8 @@ left join orphans
 left join orphans_by_pair
     on
         links.organization = orphans_by_pair.organization
-        and links.reversal_pair_key = orphans_by_pair.pair_key_without_part
+        and links.claimed_pair_key = orphans_by_pair.pair_key_without_part
 where
     links.raise_gift_id is not null
     or links.joined_raise_gift_id is not null
-    or (
-        not links.may_join
-        and (links.is_claim or links.reversal_pair_key is not null or orphans.crm_gift_id is not null)
-    )
+    or (links.claiming_gift_id is not null and not links.may_join)

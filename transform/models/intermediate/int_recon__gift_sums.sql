@@ -45,12 +45,12 @@ sums as (
         gift_date,
         min(gift_id) as gift_id,
         list_sort(list(gift_id)) as gift_ids,
-        case when count(distinct currency) > 1 then min(base_currency) else min(currency) end as currency,
+        case when count(distinct currency) > 1 then any_value(base_currency) else any_value(currency) end as currency,
         case
             when count(distinct currency) > 1 then try_cast(sum(base_amount) as decimal(18, 2))
             else try_cast(sum(amount) as decimal(18, 2))
         end as amount,
-        case when count(distinct base_currency) = 1 then min(base_currency) end as base_currency,
+        case when count(distinct base_currency) = 1 then any_value(base_currency) end as base_currency,
         case when count(*) = count(base_amount) then sum(base_amount) end as base_amount
     from parts
     group by organization, contact_id, gift_date

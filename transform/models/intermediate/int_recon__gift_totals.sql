@@ -156,8 +156,8 @@ gathered_gifts as (
         orphan_gift_id,
         case
             when bool_or(evidence = 'override') then 'override'
-            when bool_or(evidence = 'transaction') then 'transaction'
-            else any_value(evidence)
+            -- donor_amount_date, donor_sum_date, transaction: in the order of the alphabet
+            else max(evidence)
         end as evidence,
         coalesce(min(gift_id) filter (where not is_reversing), min(gift_id)) as crm_id,
         -- structs sort by their first field
