@@ -146,6 +146,11 @@ EQUIVALENT = {
     " 'pair'",
     # the sums of one contact have different days, so that any gift names its sum
     "max( for »min(«gift_id) as gift_id,",
+    # what stands in a record comes after it: to look into one takes time alone
+    "or for »and« list_has_any(",
+    # where no campaign is found none of its events lie unread
+    "swapped: when campaign_verdicts.campaign_lookup_key is null then 'campaign_not_found'"
+    " / when campaign_verdicts.was_syncing is null and campaign_verdicts.unread_events > 0 then 'unread'",
     # a single reference was dealt with one branch above
     ">= for when reference_contact_count »>« 1 then 'ambiguous_reference'",
     # what was reversed to nothing, or booked twice, differs in its amount as well
@@ -264,7 +269,7 @@ def _line(text: str) -> str:
 
 
 def _then(branch: str) -> str:
-    return branch.rsplit("then", 1)[-1].strip()
+    return re.sub(r"--[^\n]*", "", branch).rsplit("then", 1)[-1].strip()
 
 
 def main(

@@ -5,15 +5,19 @@
 
 
 {#- What integrations call a record of a kind, by the family of its event type: in labels, and as a payload's member. -#}
+{% macro record_names_by_family() -%}
+    map {
+        'Gift': ['gift', 'donation'],
+        'RecurringGift': ['recurringgift', 'recurringdonation', 'schedule', 'subscription'],
+        'Donor': ['donor', 'contact', 'supporter'],
+        'Campaign': ['campaign'],
+        'Page': ['page', 'form', 'donationform', 'givingpage', 'donationpage']
+    }
+{%- endmacro %}
+
+
 {% macro record_names(family) -%}
-    case {{ family }}
-        when 'Gift' then ['gift', 'donation']
-        when 'RecurringGift' then ['recurringgift', 'recurringdonation', 'schedule', 'subscription']
-        when 'Donor' then ['donor', 'contact', 'supporter']
-        when 'Campaign' then ['campaign']
-        when 'Page' then ['page', 'form', 'donationform', 'givingpage', 'donationpage']
-        else []
-    end
+    {{ record_names_by_family() }}[{{ family }}]
 {%- endmacro %}
 
 

@@ -116,15 +116,15 @@ campaign_verdicts as (
         bool_and(is_observed) as is_all_observed,
         count(campaign_id) as campaign_count,
         -- the one that decides: one that syncs, where there is one, else one of which nobody knows
-        {% for column in ['campaign_id', 'campaign_name'] -%}
-            coalesce(
-                min({{ column }}) filter (where can_sync),
-                min({{ column }}) filter (where unread_events > 0),
-                min({{ column }})
-            ) as {{ column }},
-        {% endfor -%}
-        max(unread_events) as unread_events,
-        min(found_by) as found_by
+        arg_min(
+            {
+                'campaign_id': campaign_id,
+                'campaign_name': campaign_name,
+                'found_by': found_by
+            },
+            row(not coalesce(can_sync, false), unread_events = 0, campaign_id)
+        ) as campaign,
+        max(unread_events) as unread_events
     from campaign_states
     group by organization, campaign_lookup_key, starts_at, ends_at
 ),
@@ -152,9 +152,9 @@ select
     giving_records.is_created_at_known,
     giving_records.changed_at,
     giving_records.is_activity,
-    campaign_verdicts.campaign_id,
-    campaign_verdicts.campaign_name,
-    campaign_verdicts.found_by as campaign_found_by,
+    campaign_verdicts.campaign.campaign_id,
+    campaign_verdicts.campaign.campaign_name,
+    campaign_verdicts.campaign.found_by as campaign_found_by,
     coalesce(campaign_verdicts.campaign_count, 0) as campaign_count,
     -- a campaign that cannot be found is no reason not to expect the record; one whose state nobody knows leaves it open
     case
@@ -186,4 +186,4 @@ left join records_with_unreadable_links as unreadable_links
         and giving_records.entity = unreadable_links.entity
         and giving_records.record_id = unreadable_links.record_id
         -- where the id of the campaign was read, it decides
-        and coalesce(campaign_verdicts.found_by != 'campaign_id', true)
+        and coalesce(campaign_verdicts.campaign.found_by != 'campaign_id', true)

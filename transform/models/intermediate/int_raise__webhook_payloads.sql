@@ -6,7 +6,7 @@
     on_schema_change='append_new_columns'
 ) }}
 {%- set deepest = 3 %}
-with time_zones as (
+with recursive time_zones as (
     select
         organization,
         any_value(time_zone) as time_zone
@@ -55,7 +55,8 @@ opened as (
     from parsed
 ),
 
-bodies as (
+-- What is looked into: what is not the record, and a body that has its id and wraps something all the same.
+nodes as (
     select
         organization,
         webhook_log_id,
@@ -64,68 +65,58 @@ bodies as (
         body as node,
         {{ record_key("body ->> '$.id'") }} = record_key as is_record,
         0 as depth,
-        0 as detour,
+        cast([] as varchar[]) as names,
         '' as path
     from opened
-    where body is not null and record_key is not null
+    where record_key is not null
+    union all
+    select
+        nodes.organization,
+        nodes.webhook_log_id,
+        nodes.record_key,
+        nodes.resource_family,
+        {{ json_object('member.value') }} as member_node,
+        {{ record_key("member_node ->> '$.id'") }} = nodes.record_key as is_record,
+        nodes.depth + 1 as depth,
+        list_append(nodes.names, lower(member.key)) as names,
+        nodes.path || '.' || member.key as path
+    from nodes, json_each(nodes.node) as member
+    where
+        nodes.depth < {{ deepest }}
+        and member.type in ('OBJECT', 'VARCHAR')
+        and (
+            not coalesce(nodes.is_record, false)
+            or (
+                nodes.depth = 0
+                and list_has_any(
+                    list_transform(json_keys(nodes.node), lambda x: lower(x)), -- noqa: RF02
+                    list_concat({{ envelope_names() }}, {{ record_names('nodes.resource_family') }})
+                )
+            )
+        )
 ),
 
--- What is looked into: what is not the record, and a body that has its id and wraps something all the same.
-{% for depth in range(1, deepest + 1) -%}
-    {%- set above = 'bodies' if depth == 1 else 'members_' ~ (depth - 1) -%}
-    named_members_{{ depth }} as (
-        select
-            above.* exclude (above.node, above.is_record, above.depth, above.detour, above.path),
-            lower(member.key) as name,
-            {{ json_object('member.value') }} as node,
-            above.detour,
-            above.path || '.' || member.key as path
-        from {{ above }} as above, json_each(above.node) as member
-        where
-            member.type in ('OBJECT', 'VARCHAR')
-            and (
-                not coalesce(above.is_record, false)
-                {% if depth == 1 -%}
-                    or list_has_any(
-                        list_transform(json_keys(above.node), lambda x: lower(x)), -- noqa: RF02
-                        list_concat({{ envelope_names() }}, {{ record_names('above.resource_family') }})
-                    )
-                {%- endif %}
-            )
-    ),
-
-    members_{{ depth }} as (
-        select
-            * exclude (name, detour),
-            {{ record_key("node ->> '$.id'") }} = record_key as is_record,
-            {{ depth }} as depth,
-            -- an envelope, a name that is no known one, the name of another kind of record
-            greatest(
-                detour,
-                case
-                    when list_contains({{ envelope_names() }}, name) then 0
-                    when list_contains({{ record_names('resource_family') }}, name) then 0
-                    {% for family in ['Gift', 'RecurringGift', 'Donor', 'Campaign', 'Page'] -%}
-                        when list_contains({{ record_names("'" ~ family ~ "'") }}, name) then 3
-                    {% endfor -%}
-                    else 2
-                end
-            ) as detour
-        from named_members_{{ depth }}
-        where node is not null
-    ),
-
-{% endfor -%}
 candidates as (
-    select * replace (1 as detour)
-    from bodies
+    select
+        *,
+        -- an envelope, the body itself, a name that is no known one, the name of another kind of record
+        coalesce(
+            list_max(
+                list_transform(
+                    names,
+                    lambda name:
+                    case
+                        when list_contains({{ envelope_names() }}, name) then 0 -- noqa: RF02
+                        when list_contains({{ record_names('resource_family') }}, name) then 0 -- noqa: RF02
+                        when list_contains(flatten(map_values({{ record_names_by_family() }})), name) then 3 -- noqa: RF02
+                        else 2
+                    end
+                )
+            ),
+            1
+        ) as detour
+    from nodes
     where is_record
-    {% for depth in range(1, deepest + 1) -%}
-        union all by name
-        select *
-        from members_{{ depth }}
-        where is_record
-    {% endfor %}
 ),
 
 records as (

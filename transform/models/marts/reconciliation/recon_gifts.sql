@@ -498,9 +498,7 @@ conditions as (
         has_match
         and not coalesce(has_moved_gift, false)
         and case when left_gift_ids is not null then len(left_gift_ids) else gift_count end > 1 as is_split,
-        status_group = 'settled'
-        and reversal_count > 0
-        and (coalesce(has_moved_gift, false) or left_gift_ids is not null) as is_moved,
+        reversal_count > 0 and (coalesce(has_moved_gift, false) or left_gift_ids is not null) as is_moved,
         has_match and abs(compared_net - expected_net) > {{ tolerance }} as is_with_costs,
         {{ is_newer_than_crm_plus('raise_changed_at', 'raise_gift_read_at', 'crm_gifts_read_at') }}
         or changed_at > raise_gift_read_at
