@@ -16,9 +16,10 @@ import sysconfig
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -276,6 +277,7 @@ def main(
     target: Annotated[Path | None, typer.Option(help="A dbt target folder in which the unit tests were run.")] = None,
     warehouse: Annotated[Path | None, typer.Option(help="A finished warehouse, which tells dbt the columns.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="These models.")] = None,
+    processes: Annotated[int | None, typer.Option(help="How many models at a time; by default one per core.")] = None,
     write: Annotated[bool, typer.Option(help="Write the list of mutants into the docs.")] = False,
 ) -> None:
     models = only or list(MODELS)
@@ -283,7 +285,8 @@ def main(
         if target is None:
             target = Path(folder) / "target"
             _run_unit_tests(Path(folder), target, warehouse, models)
-        found = {model: survivors(target / "run" / "tieout", model) for model in models}
+        with ProcessPoolExecutor(processes) as pool:
+            found = dict(zip(models, pool.map(partial(survivors, target / "run" / "tieout"), models), strict=True))
     if write:
         _write(found)
     sys.exit(1 if any("survived" in verdicts.values() for verdicts in found.values()) else 0)
