@@ -22,7 +22,8 @@ class Status:
     severity: str | None
     records: int
     share: Decimal
-    amount: Decimal
+    amount: Decimal | None
+    """None where they are more than a warehouse's amount holds."""
 
 
 @dataclass(frozen=True)

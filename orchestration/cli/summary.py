@@ -83,7 +83,8 @@ def _entity(entity: Entity) -> Table:
 def _figures(statuses: list[Status]) -> Iterator[str]:
     yield f"{sum(status.records for status in statuses):,}"
     yield f"{sum((status.share for status in statuses), Decimal()):.1%}"
-    yield money(sum((status.amount for status in statuses), Decimal()))
+    amounts = [status.amount for status in statuses if status.amount is not None]
+    yield money(sum(amounts, Decimal()) if len(amounts) == len(statuses) else None)
 
 
 def _exceptions(exceptions: tuple[Exceptions, ...]) -> Table:

@@ -99,7 +99,7 @@
             and raise_buckets.amount_bucket = crm_buckets.amount_bucket
             and raise_buckets.date_bucket = crm_buckets.date_bucket
     where
-        abs(raise_buckets.amount - crm_buckets.amount) <= {{ var('amount_tolerance') }}
+        abs({{ wide('raise_buckets.amount') }} - crm_buckets.amount) <= {{ var('amount_tolerance') }}
         and abs(raise_buckets.gift_date - crm_buckets.gift_date) <= {{ days }}
         and coalesce(raise_buckets.currency = crm_buckets.currency, true)
 {%- endmacro %}

@@ -84,8 +84,8 @@ select
     try_cast(
         case
             when not sums.is_base_whole or sums.base_currency is null then null
-            when abs(sums.allocated - gifts.amount) <= sums.rounding then sums.base
-            when abs(sums.allocated_without_costs - gifts.amount) <= sums.rounding then sums.base_without_costs
+            when abs({{ wide('sums.allocated') }} - gifts.amount) <= sums.rounding then sums.base
+            when abs({{ wide('sums.allocated_without_costs') }} - gifts.amount) <= sums.rounding then sums.base_without_costs
         end
         as decimal(18, 2)
     ) as base_amount

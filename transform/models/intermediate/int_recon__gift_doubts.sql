@@ -125,7 +125,7 @@ of_one_contact as (
             and raise_side.contact_id = crm_side.contact_id
     where
         (crm_side.amount is null or crm_side.gift_date is null or raise_side.gift_date is null)
-        and coalesce(abs(raise_side.amount - crm_side.amount) <= {{ var('amount_tolerance') }}, true)
+        and coalesce(abs({{ wide('raise_side.amount') }} - crm_side.amount) <= {{ var('amount_tolerance') }}, true)
         and coalesce(abs(raise_side.gift_date - crm_side.gift_date) <= {{ var('date_tolerance_days') }}, true)
         and coalesce(raise_side.currency = crm_side.currency, true)
 ),

@@ -182,7 +182,7 @@ finds as (
         'id' as raise_field,
         records.whole_key = cast(records.raise_id as varchar) as is_whole,
         true as is_stripped,
-        records.amount - raise_ids.amount as amount_off,
+        {{ wide('records.amount') }} - raise_ids.amount as amount_off,
         records.record_date - raise_ids.record_date as days_off
     from keyed_records as records
     inner join raise_ids
@@ -201,7 +201,7 @@ finds as (
         record_keys.crm_key in (
             record_keys.stripped_key, record_keys.key_without_part, cast(record_keys.raise_id as varchar)
         ) as is_stripped,
-        record_keys.amount - raise_keys.amount as amount_off,
+        {{ wide('record_keys.amount') }} - raise_keys.amount as amount_off,
         record_keys.record_date - raise_keys.record_date as days_off
     from record_keys
     inner join raise_keys

@@ -80,7 +80,8 @@ records as (
         is_exception,
         case
             when raise_id is null or status = 'refund_not_reversed' then abs(crm_amount)
-            when status in ('amount_mismatch', 'duplicate') then abs(compared_net_amount - expected_net_amount)
+            when status in ('amount_mismatch', 'duplicate')
+                then try_cast(abs({{ wide('compared_net_amount') }} - expected_net_amount) as decimal(18, 2))
             else raise_amount
         end as amount_at_stake,
         cause,
@@ -97,7 +98,8 @@ records as (
         is_exception,
         case
             when raise_id is null then crm_amount
-            when status = 'amount_mismatch' then abs(crm_amount - raise_amount)
+            when status = 'amount_mismatch'
+                then try_cast(abs({{ wide('crm_amount') }} - raise_amount) as decimal(18, 2))
             else raise_amount
         end as amount_at_stake,
         cause,

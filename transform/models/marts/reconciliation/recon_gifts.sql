@@ -352,17 +352,17 @@ comparable_facts as (
     select
         *,
         case when is_same_currency then coalesce(raise_currency, currency) else base_currency end as compared_currency,
-        case
+        {{ wide('case
             when is_same_currency then amount
             when raise_currency = base_currency then amount
             when raise_base_currency = base_currency then raise_base_amount
-        end as compared_amount,
+        end') }} as compared_amount,
         case
             when is_same_currency then allocated_costs
             when raise_currency = base_currency then allocated_costs
             else base_allocated_costs
         end as compared_allocated_costs,
-        case when is_same_currency then net_amount else base_net_amount end as compared_net,
+        {{ wide('case when is_same_currency then net_amount else base_net_amount end') }} as compared_net,
         case
             when is_same_currency then list_zip(amounts, gift_costs)
             else list_zip(base_amounts, base_gift_costs)

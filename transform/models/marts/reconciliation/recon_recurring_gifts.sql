@@ -296,8 +296,8 @@ conditions as (
         is_ended != crm_is_ended as is_state_mismatch,
         -- CRM+ names no currency: in a foreign one a difference proves nothing
         not is_foreign_currency
-        and abs(amount - crm_amount) > {{ tolerance }}
-        and abs(amount + covered_costs - crm_amount) > {{ tolerance }} as is_amount_mismatch,
+        and abs({{ wide('amount') }} - crm_amount) > {{ tolerance }}
+        and abs({{ wide('amount') }} + covered_costs - crm_amount) > {{ tolerance }} as is_amount_mismatch,
         payments_per_year != crm_payments_per_year as is_frequency_mismatch,
         not is_donor_quarantined
         and crm_resolved_contact_id != contact_id
@@ -481,7 +481,8 @@ select
         when 'amount_mismatch'
             then
                 'Raise has ' || explained.amount_text || ' a period, CRM+ schedule ' || explained.crm_id || ' '
-                || explained.crm_amount || '; the difference is ' || (explained.crm_amount - explained.amount) || '.'
+                || explained.crm_amount || '; the difference is '
+                || ({{ wide('explained.crm_amount') }} - explained.amount) || '.'
         when 'frequency_mismatch'
             then
                 'Raise has ' || explained.payments_per_year || ' payments a year ("'
