@@ -4,7 +4,7 @@ Each costs a request, so a run asks for a limited number and later runs go on wi
 come first and outside that number: their payloads say which gifts were not meant to sync. A fifth of the number goes to
 the oldest entries, the rest to the newest. What came of it is kept in `outcome`, so that nothing is asked for ever:
 `read`; `withheld` (the entry came without its payload); `absent` (404, no longer retained); `refused` (403) and
-`failed` (anything else), which are tried again in later runs, three times in all.
+`failed` (anything else), which are tried again in later runs, three times in all; `erased` (see erasure.py).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from ingestion.workbench import Workbench
 
 PAYLOAD = "payLoad"
 READ, WITHHELD, ABSENT, REFUSED, FAILED = "read", "withheld", "absent", "refused", "failed"
+ERASED = "erased"
 
 _MOST_ATTEMPTS = 3
 _MOST_FAILED_IN_A_ROW = 3

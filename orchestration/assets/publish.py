@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from ingestion import warehouse
+from ingestion import erasure, warehouse
+from ingestion.compaction import compact_after_erasure
 from ingestion.settings import load_settings
 from orchestration.assets.common import OWNERS, guarded
 from orchestration.instance import WAREHOUSE_POOL
@@ -35,6 +36,8 @@ def published_asset(transform: dg.AssetsDefinition) -> dg.AssetsDefinition:
             listener().publishing()
             settings = load_settings()
             warehouse.check(settings.warehouse_path)
+            erasure.erase_deliveries(settings.warehouse_path, settings.now())
+            compact_after_erasure(settings.warehouse_path, settings.state_path / "dlt")
             rows = publish(settings.warehouse_path, settings.published_path)
         return dg.MaterializeResult(
             metadata={

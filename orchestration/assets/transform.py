@@ -9,7 +9,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliInvocation, DbtProject, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
-from ingestion import warehouse
+from ingestion import erasure, warehouse
 from ingestion.settings import load_settings
 from ingestion.sources import SOURCES, complete_tables, finish_pending
 from orchestration import dbt, rules
@@ -94,6 +94,7 @@ def transform_assets(manifest: Path) -> dg.AssetsDefinition:
             for source in SOURCES:
                 finish_pending(source, settings)
                 complete_tables(source, settings)
+            erasure.erase_records(settings.warehouse_path)
             command = [*_BUILD, "--full-refresh"] if dbt.rows_stand_twice(settings) else _BUILD
             with dbt.environment(settings):
                 invocation = transformer.cli(command, context=context, target_path=dbt.fresh_target(settings))

@@ -9,7 +9,7 @@ import typer
 
 from ingestion.disk import full_disk
 from ingestion.errors import SettingsError, TieoutError
-from orchestration.cli import backup, demo, dev, doctor, exceptions, labels, run, sandbox, summary, ui
+from orchestration.cli import backup, demo, dev, doctor, erase, exceptions, labels, run, sandbox, summary, ui
 from orchestration.cli.stopping import EXIT_CODE, Stopped
 from orchestration.cli.terminal import give_up_output, prepare_streams, say_error
 
@@ -32,6 +32,7 @@ for command in (
     labels.labels,
     backup.backup,
     backup.restore,
+    erase.erase,
     sandbox.sandbox,
     demo.demo,
     dev.dev,

@@ -40,6 +40,7 @@ class Changes:
         self._world = world
         self._log = log
         self._busy_donors: set[int] = set()
+        self._has_erased = False
         self._wavering: list[Callable[[], None]] = []
 
     def advance(self, to: int) -> None:
@@ -101,6 +102,7 @@ class Changes:
         self._at_any_time(to, 1, self._cancel_schedule)
         self._at_any_time(to, 3, self._touch_donor)
         self._at_any_time(to, 1, self._waver)
+        self._erase_one(to)
 
     def _count(self, at_least: int, share: float, days: float) -> int:
         return round(max(at_least, share * self._world.scale.donors) * max(days, 1.0))
@@ -307,6 +309,29 @@ class Changes:
         self._log.donor(32, donor, world.now)
         if world.was_seen(donor.created):
             world.vanished.donors[donor.id] = donor
+
+    def _erase_one(self, to: int) -> None:
+        """Once, a donor who never gave asks to be erased, and is, after a delivery has told of the donor.
+
+        Nothing is drawn for it: the rest of the world is as it would be without.
+        """
+        world = self._world
+        donor = next((donor for donor in world.donors if donor.situation == "no_activity"), None)
+        if self._has_erased or donor is None:
+            return
+        self._has_erased = True
+        third = (to - world.now) // 3
+        arrives: list[tuple[int, int | None]] = [(1_000, 200)]
+
+        def erase() -> None:
+            donor.first, donor.last, donor.email = "Deleted", "Donor", f"deleted.{donor.id}@example.org"
+            donor.is_gdpr_deleted, donor.modified = True, world.now
+            donor.situation, donor.status = "erased_now", "deleted"
+            world.touch_donor(donor.id)
+            self._log.donor(31, donor, world.now, arrives)
+
+        world.later(world.now + third, lambda: self._log.donor(31, donor, world.now, arrives))
+        world.later(world.now + 2 * third, erase)
 
     def _delete_gift(self) -> None:
         gift = self._quiet_gift()

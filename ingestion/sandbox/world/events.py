@@ -42,8 +42,17 @@ class EventLog:
         self._fired: dict[int, int] = {}
         self._attempts: list[_Attempt] = []
 
-    def fire(self, event_type: int, context_id: int, at: int, resource: dict[str, Any] | None) -> None:
-        """Deliver an event to every active webhook that subscribes to it, with the retries that takes."""
+    def fire(
+        self,
+        event_type: int,
+        context_id: int,
+        at: int,
+        resource: dict[str, Any] | None,
+        outcomes: list[tuple[int, int | None]] | None = None,
+    ) -> None:
+        """Deliver an event to every active webhook that subscribes to it, with the retries that takes: drawn, unless
+        they are given.
+        """
         count = self._fired.get(event_type, 0)
         self._fired[event_type] = count + 1
         words = self._labels[event_type]
@@ -52,7 +61,7 @@ class EventLog:
         body = payload(event_type, count, at, resource)
         for webhook in self.world.webhooks:
             if self._wants(webhook, event_type):
-                for delay, status in self._outcomes():
+                for delay, status in outcomes or self._outcomes():
                     attempt = _Attempt(at + delay, webhook.id, event_type, label, context_id, status, body)
                     self._attempts.append(attempt)
 
@@ -114,11 +123,13 @@ class EventLog:
         """An event of a recurring gift."""
         self.fire(event_type, schedule.id, at, schedule_row(self.world, schedule))
 
-    def donor(self, event_type: int, donor: Donor, at: int) -> None:
+    def donor(
+        self, event_type: int, donor: Donor, at: int, outcomes: list[tuple[int, int | None]] | None = None
+    ) -> None:
         """An event of a donor."""
         row = donor_row(donor)
         row["modifiedDate"] = varied(at, donor.id)
-        self.fire(event_type, donor.id, at, row)
+        self.fire(event_type, donor.id, at, row, outcomes)
 
     def campaign(self, event_type: int, campaign_id: int, at: int) -> None:
         """An event of a campaign."""

@@ -130,3 +130,19 @@ def test_what_is_spoiled_in_crm_plus_is_mended_and_spoiled_again(fresh):
         "gifts": ["amount_mismatch", "matched", "amount_mismatch", "matched"],
         "recurring_gifts": ["amount_mismatch", "linked", "amount_mismatch", "linked"],
     }
+
+
+def test_a_donor_is_erased_of_whom_a_delivery_told(fresh):
+    before = {row["id"]: row for row in fresh.raise_all("Donor")}
+    fresh.control("advance", {"hours": 26})
+    donors = fresh.control("truth")["donors"]
+    ((id, truth),) = [(int(id), truth) for id, truth in donors.items() if truth["situation"] == "erased_now"]
+    assert truth["status"] == "deleted"
+    (row,) = [row for row in fresh.raise_all("Donor") if row["id"] == id]
+    assert row["isGDPRDeleted"]
+    assert (row["name"], before[id]["isGDPRDeleted"]) == ("Deleted Donor", False)
+    delivered = [d.payload for d in fresh.sandbox.simulation.world.deliveries if d.context_id == id and d.payload]
+    assert any(before[id]["email"] in payload for payload in delivered)
+    fresh.control("advance", {"hours": 26})
+    later = fresh.control("truth")["donors"].values()
+    assert [donor["situation"] for donor in later].count("erased_now") == 1

@@ -152,7 +152,7 @@ nearest_events as (
             attempts.organization = dated_events.organization
             and attempts.event_type = dated_events.event_type
             and attempts.record_id = dated_events.record_id
-    where attempts.payload_state in ('unread', 'withheld', 'absent', 'refused', 'failed')
+    where attempts.payload_state in ('unread', 'withheld', 'absent', 'refused', 'failed', 'erased')
     group by attempts.organization, attempts.webhook_log_id
 )
 
