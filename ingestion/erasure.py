@@ -93,6 +93,16 @@ _EMPTIED = {
         update intermediate.int_raise__webhook_deliveries as told set server_response = null
         where {_OF_THEM.format("webhook_log_id")} and server_response is not null
         """,
+    # The register of exceptions keeps its sentences, which quote the key as it was entered.
+    "marts.recon_exceptions": """
+        update marts.recon_exceptions as register
+        set cause = regexp_replace(cause, 'crmKey "[^"]*"', 'crmKey "(left out)"', 'g')
+        where
+            regexp_matches(cause, 'crmKey "[^"]*[^0-9"]')
+            and not contains(cause, 'crmKey "(left out)"')
+            and (organization, 'raw_raise.' || entity || 's', raise_id)
+            in (select (organization, name, key) from erased)
+        """,
     "marts.webhook_events": f"""
         update marts.webhook_events as events set payload = null
         where payload is not null and (organization, record_type, record_id) in (

@@ -163,6 +163,30 @@ def test_what_comes_in_later_is_erased_by_the_run_that_reads_it(warehouse: Wareh
     assert not [table for table in warehouse.names_somebody() if table.startswith("raw_raise")]
 
 
+def test_the_register_quotes_no_key_that_is_none(warehouse: Warehouse) -> None:
+    """Its sentences outlive the record."""
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.execute("create schema marts")
+        connection.execute(
+            "create table marts.recon_exceptions (organization text, entity text, raise_id bigint, cause text)"
+        )
+        connection.executemany(
+            "insert into marts.recon_exceptions values ('riverside', ?, ?, ?)",
+            [
+                ("donor", DONOR, f'crmKey "{MAIL}" is not a CRM+ contact id.'),
+                ("donor", DONOR, 'crmKey "1007" names a contact that CRM+ does not have.'),
+                ("donor", 8, 'crmKey "ann@bell.example" is not a CRM+ contact id.'),
+            ],
+        )
+    for hours in range(2):
+        warehouse.erase(NOW + timedelta(hours=hours))
+        assert warehouse.query("select cause from marts.recon_exceptions order by rowid") == [
+            ('crmKey "(left out)" is not a CRM+ contact id.',),
+            ('crmKey "1007" names a contact that CRM+ does not have.',),
+            ('crmKey "ann@bell.example" is not a CRM+ contact id.',),
+        ]
+
+
 def test_the_file_is_rewritten_once_something_was_erased(warehouse: Warehouse, tmp_path: Path) -> None:
     package = tmp_path / "dlt/raise_riverside/load/loaded/1/completed_jobs"
     package.mkdir(parents=True)
