@@ -1,6 +1,6 @@
 """What went wrong in a run, by its events, one line each."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from dagster import AssetCheckEvaluation, AssetCheckSeverity, DagsterEvent, DagsterEventType
 
@@ -16,17 +16,31 @@ def failures(events: Iterable[DagsterEvent], *, only_ours: bool = False) -> tupl
     return tuple(dict.fromkeys(line for event in events for line in _lines(event, only_ours)))
 
 
+def unread(events: Iterable[DagsterEvent]) -> dict[str, list[str]]:
+    """Why organizations could not be read, by slug, without repetition and without the slug before each line."""
+    found: dict[str, list[str]] = {}
+    for event in events:
+        if event.event_type is _EVALUATION:
+            for slug, error in _errors(event.asset_check_evaluation_data).items():
+                line = error.removeprefix(f"[{slug}] ")
+                if line not in found.setdefault(slug, []):
+                    found[slug].append(line)
+    return found
+
+
 def notes(events: Iterable[DagsterEvent]) -> tuple[str, ...]:
     """What was not given to be read, which fails no run, one line each, without repetition."""
     checks = (event.asset_check_evaluation_data for event in events if event.event_type is _EVALUATION)
     return tuple(
-        dict.fromkeys(line for check in checks if check.check_name == READ_COMPLETELY for line in notes_of(check))
+        dict.fromkeys(
+            line for check in checks if check.check_name == READ_COMPLETELY for line in notes_of(check).values()
+        )
     )
 
 
 def _lines(event: DagsterEvent, only_ours: bool) -> list[str]:
     if event.event_type is _EVALUATION:
-        return _unread(event.asset_check_evaluation_data)
+        return list(_errors(event.asset_check_evaluation_data).values())
     failure = _failure(event, only_ours)
     return [failure] if failure else []
 
@@ -46,6 +60,6 @@ def _failure(event: DagsterEvent, only_ours: bool) -> str | None:
     return f"{event.step_key}: {said}"
 
 
-def _unread(check: AssetCheckEvaluation) -> list[str]:
+def _errors(check: AssetCheckEvaluation) -> Mapping[str, str]:
     is_fault = check.check_name == READ_COMPLETELY and check.severity is AssetCheckSeverity.ERROR and not check.passed
-    return errors_of(check) if is_fault else []
+    return errors_of(check) if is_fault else {}

@@ -8,6 +8,7 @@ from uuid import uuid4
 import dagster as dg
 
 from ingestion.disk import full_disk
+from orchestration.assets.ingest import is_raw
 from orchestration.consent import NOTHING, Consent, given
 from orchestration.definitions import defs
 from orchestration.failures import failures, notes
@@ -85,5 +86,5 @@ def _assets(only: Part | None) -> list[dg.AssetKey] | None:
     if only is None:
         return None
     graph = defs.resolve_asset_graph()
-    raw = {key for key in graph.materializable_asset_keys if key.path[0].startswith("raw_")}
+    raw = {key for key in graph.materializable_asset_keys if is_raw(key)}
     return sorted(raw if only is Part.INGEST else graph.materializable_asset_keys - raw)

@@ -1,46 +1,44 @@
 """What there is to see: runs and checks in Dagster's storage, data and exceptions in the readers' file."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
-from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
+from dagster import DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
-from dagster._core.storage.tags import PARTITION_NAME_TAG
 
-from ingestion.settings import Organization, Settings
-from orchestration.alerts.attempts import Attempt, last_attempt
+from ingestion.settings import Organization, Settings, partitions
+from orchestration.alerts.attempts import last_attempt
 from orchestration.alerts.changes import BAD, UNKNOWN, WELL, Observation, Seen, Topic
+from orchestration.alerts.runs import organizations_of, run_states
+from orchestration.assets.ingest import is_raw
 from orchestration.assets.publish import PUBLISHED
-from orchestration.failures import EVENTS, failures
+from orchestration.failures import failures
 from orchestration.labels import event_type_labels
 from orchestration.published import NothingPublished, reading, rows
 from orchestration.rules import EVENT_LABELS_STAY, READ_LATELY
 
 _PRODUCTS = {"raise": "Raise", "crm_plus": "CRM+"}
-_EVERYTHING = "all organizations"
-_READ = "raw_"
 _READABLE = "the readers' file"
 _RUNS = 100
 _ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
 _TOLD_AS_THAT = {READ_LATELY.name, EVENT_LABELS_STAY.name}
 """Checks of what has a topic of its own: a side grows stale also when no run comes that could check it."""
-_WITHOUT_A_WORD = "It ended without a word: its process was killed, or could not start."
 
 
 def observe(settings: Settings, instance: DagsterInstance, checks: Collection[dg.AssetCheckKey] | None) -> Observation:
     """Everything that can be looked at now. `checks`: those that are defined, where that can be told."""
     organizations = settings.organizations_or_none()
+    slugs = partitions()
     ended = instance.get_run_records(RunsFilter(statuses=_ENDED), limit=_RUNS)
     seen: dict[Topic, Mapping[str, Seen]] = {
-        Topic.RUN: _runs(instance, ended, last_attempt(settings)),
+        Topic.RUN: run_states(instance, ended, last_attempt(settings), slugs),
         Topic.PUBLISHING: _publishing(instance, ended, settings.published_path),
     }
     if checks is not None:
-        seen[Topic.CHECK] = dict(_checks(instance, checks))
+        seen[Topic.CHECK] = dict(_checks(instance, checks, slugs))
     if settings.published_path.exists():
         try:
             if organizations is not None:
@@ -52,40 +50,6 @@ def observe(settings: Settings, instance: DagsterInstance, checks: Collection[dg
             readable = Seen(BAD, str(error))
         seen[Topic.PUBLISHING] = {**seen[Topic.PUBLISHING], _READABLE: readable}
     return seen
-
-
-def _runs(instance: DagsterInstance, ended: Collection[RunRecord], attempt: Attempt | None) -> dict[str, Seen]:
-    """The newest word on each organization that was run by itself, and on the runs of all."""
-    found: dict[str, Seen] = {}
-    runs = [(record.end_time or 0.0, _scope(record.dagster_run), record) for record in ended]
-    for _, scope, record in sorted(runs, key=lambda run: run[0], reverse=True):
-        if scope not in found:
-            whole = found.get(_EVERYTHING)
-            found[scope] = _as_whole(whole) if whole else _run(instance, scope, record.dagster_run)
-    newest = max((at for at, _, _ in runs), default=0.0)
-    if attempt and attempt.at > newest:
-        found[attempt.organization or _EVERYTHING] = Seen(BAD, attempt.error)
-    return found
-
-
-def _scope(run: DagsterRun) -> str:
-    config: Any = run.run_config
-    options = config.get("resources", {}).get("options", {}).get("config", {})
-    return run.tags.get(PARTITION_NAME_TAG) or ", ".join(sorted(options.get("organizations", ()))) or _EVERYTHING
-
-
-def _as_whole(whole: Seen) -> Seen:
-    """What a later run of all organizations says of one."""
-    return Seen(WELL if whole.mark is WELL else UNKNOWN, whole.text)
-
-
-def _run(instance: DagsterInstance, scope: str, run: DagsterRun) -> Seen:
-    records = instance.get_records_for_run(run.run_id, of_type=EVENTS).records
-    events = [record.event_log_entry.dagster_event for record in records]
-    said = failures([event for event in events if event], only_ours=True)
-    if run.status is DagsterRunStatus.SUCCESS and not said:
-        return Seen(WELL, scope)
-    return Seen(BAD, f"{scope}: {' '.join(said) or _WITHOUT_A_WORD}")
 
 
 def _publishing(instance: DagsterInstance, ended: Collection[RunRecord], published: Path) -> dict[str, Seen]:
@@ -109,7 +73,9 @@ def _file(published: Path) -> str:
     return f"The readers' file is that of {_instant(made)}."
 
 
-def _checks(instance: DagsterInstance, keys: Collection[dg.AssetCheckKey]) -> Iterator[tuple[str, Seen]]:
+def _checks(
+    instance: DagsterInstance, keys: Collection[dg.AssetCheckKey], slugs: Sequence[str]
+) -> Iterator[tuple[str, Seen]]:
     is_whole: dict[str, bool] = {}
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
     for key, record in latest.items():
@@ -118,10 +84,10 @@ def _checks(instance: DagsterInstance, keys: Collection[dg.AssetCheckKey]) -> It
             continue
         if record.run_id not in is_whole:
             run = instance.get_run_by_id(record.run_id)
-            is_whole[record.run_id] = run is None or _scope(run) == _EVERYTHING
+            is_whole[record.run_id] = run is None or organizations_of(run, slugs) is None
         name = f"{key.asset_key.to_user_string()}: {key.name}"
         # A run of one organization reads that alone, and says nothing of the others; dbt tests them all.
-        is_judged = is_whole[record.run_id] or not key.asset_key.path[0].startswith(_READ)
+        is_judged = is_whole[record.run_id] or not is_raw(key.asset_key)
         yield name, _check(name, record) if is_judged else Seen(UNKNOWN, name)
 
 

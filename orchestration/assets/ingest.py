@@ -5,11 +5,12 @@ of a source must not be read without the audit row that says so. With an ORGANIZ
 partition; one run reads all of them all the same, and tells of each.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.tags import PRIORITY_TAG
 from dagster_dlt import DagsterDltTranslator
 from dagster_dlt.translator import DltResourceTranslatorData
@@ -46,6 +47,16 @@ _SUMMED = (
     "throttled_seconds",
     "seconds",
 )
+
+
+def is_raw(key: dg.AssetKey) -> bool:
+    """Whether an asset is read from an API, or written about what is."""
+    return key.path[0].startswith("raw_")
+
+
+def step_of(source: str) -> str:
+    """The step that reads a source, and the name of its assets."""
+    return f"ingest_{source}"
 
 
 def api_key(source: str) -> dg.AssetKey:
@@ -118,7 +129,7 @@ def ingest_assets(source: str, described: Mapping[tuple[str, str], Described]) -
     ]
 
     @dg.multi_asset(
-        name=f"ingest_{source}",
+        name=step_of(source),
         specs=specs,
         check_specs=[
             dg.AssetCheckSpec(READ_COMPLETELY, asset=spec.key, description=rules.READ_COMPLETELY.says)
@@ -194,9 +205,12 @@ def ingest_assets(source: str, described: Mapping[tuple[str, str], Described]) -
                     asset_key=key, metadata={**tables.metadata(key, loaded[key]), **readings, **budget}
                 )
             if _is_read(key):
-                yield _read_completely(key, outcomes, errors, notes)
+                others = _others(context.instance, dg.AssetCheckKey(key, READ_COMPLETELY), reads, settings)
+                yield _read_completely(key, outcomes, errors, notes, others)
         yield _read_again_in_time(_progress_key(declared.name), reads, settings)
-        yield _same_organization(_connections_key(declared.name), reads)
+        connections = _connections_key(declared.name)
+        foreign = _others(context.instance, dg.AssetCheckKey(connections, SAME_ORGANIZATION), reads, settings)
+        yield _same_organization(connections, reads, foreign)
         yield from age_checks(declared.name, _by_resource(reads), settings)
         if failed and is_run_of_partitions:
             # Only a failed run turns the partitions that were not read red.
@@ -205,20 +219,20 @@ def ingest_assets(source: str, described: Mapping[tuple[str, str], Described]) -
     return ingest
 
 
-def errors_of(check: dg.AssetCheckEvaluation) -> list[str]:
-    """Why organizations could not be read, a line each, as a check of `READ_COMPLETELY` tells it."""
+def errors_of(check: dg.AssetCheckEvaluation) -> Mapping[str, str]:
+    """Why organizations could not be read, a line each by slug, as a check of `READ_COMPLETELY` tells it."""
     return _told(check, "errors")
 
 
-def notes_of(check: dg.AssetCheckEvaluation) -> list[str]:
+def notes_of(check: dg.AssetCheckEvaluation) -> Mapping[str, str]:
     """What a product does not give and others are read without, the same way."""
     return _told(check, "notes")
 
 
-def _told(check: dg.AssetCheckEvaluation, kind: str) -> list[str]:
+def _told(check: dg.AssetCheckEvaluation, kind: str) -> Mapping[str, str]:
     told = check.metadata[kind].value
     assert isinstance(told, dict)
-    return list(told.values())
+    return told
 
 
 def _by_resource(reads: Mapping[str, Read]) -> dict[str, dict[str, Outcome]]:
@@ -290,29 +304,56 @@ def _record(organization: str, outcome: Outcome) -> dict[str, str | int | float 
     }
 
 
+def _others(
+    instance: dg.DagsterInstance, check: dg.AssetCheckKey, reads: Collection[str], settings: Settings
+) -> dict[str, str]:
+    """What the last evaluation of a check found wrong with organizations that this run does not read, by slug.
+
+    Without it a run of one organization would turn green what another one's failed.
+    """
+    others = {*settings.slugs} - {*reads}
+    if not others:
+        return {}
+    history = instance.event_log_storage.get_asset_check_execution_history(
+        check, limit=1, status={AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+    )
+    found: dict[str, str] = {}
+    for evaluation in (record.evaluation for record in history if record.evaluation):
+        for kind in ("others", "errors"):
+            told = evaluation.metadata.get(kind)
+            if told and isinstance(told.value, dict):
+                found |= {slug: line for slug, line in told.value.items() if slug in others}
+    return found
+
+
 def _read_completely(
-    key: dg.AssetKey, outcomes: Mapping[str, Outcome], errors: Mapping[str, str], notes: Mapping[str, str]
+    key: dg.AssetKey,
+    outcomes: Mapping[str, Outcome],
+    errors: Mapping[str, str],
+    notes: Mapping[str, str],
+    others: Mapping[str, str],
 ) -> dg.AssetCheckResult:
     incomplete = [slug for slug, outcome in outcomes.items() if not outcome.is_complete]
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=READ_COMPLETELY,
-        passed=not errors and not incomplete,
-        severity=rules.READ_COMPLETELY.severity if errors else rules.UNFINISHED,
-        description="; ".join(dict.fromkeys((*errors.values(), *notes.values()))) or None,
-        metadata={"incomplete": incomplete, "errors": dict(errors), "notes": dict(notes)},
+        passed=not errors and not incomplete and not others,
+        severity=rules.READ_COMPLETELY.severity if errors or others else rules.UNFINISHED,
+        description="; ".join(dict.fromkeys((*errors.values(), *others.values(), *notes.values()))) or None,
+        metadata={"incomplete": incomplete, "errors": dict(errors), "notes": dict(notes), "others": dict(others)},
     )
 
 
-def _same_organization(key: dg.AssetKey, reads: Mapping[str, Read]) -> dg.AssetCheckResult:
+def _same_organization(key: dg.AssetKey, reads: Mapping[str, Read], others: Mapping[str, str]) -> dg.AssetCheckResult:
     """The organizations whose credential opens another one than the warehouse holds."""
-    foreign = {slug: read.foreign for slug, read in reads.items() if read.foreign}
+    errors = {slug: f"{slug}'s credential opens {read.foreign}" for slug, read in reads.items() if read.foreign}
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=SAME_ORGANIZATION,
-        passed=not foreign,
+        passed=not errors and not others,
         severity=rules.SAME_ORGANIZATION.severity,
-        description="; ".join(f"{slug}'s credential opens {live}" for slug, live in foreign.items()) or None,
+        description="; ".join((*errors.values(), *others.values())) or None,
+        metadata={"errors": errors, "others": dict(others)},
     )
 
 

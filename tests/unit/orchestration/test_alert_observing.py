@@ -194,12 +194,12 @@ def test_the_run_of_one_organization_says_nothing_of_the_others(
     settings: Settings, instance: dg.DagsterInstance
 ) -> None:
     @dg.op
-    def read() -> None:
+    def ingest_raise() -> None:
         raise dg.Failure("Raise is down.", allow_retries=False)
 
     @dg.job
     def reconcile() -> None:
-        read()
+        ingest_raise()
 
     run(instance)
     reconcile.execute_in_process(instance=instance, tags={"dagster/partition": "river"}, raise_on_error=False)

@@ -240,7 +240,7 @@ def test_what_breaks_one_organization_stops_no_other(
     result = materialize(asset, monkeypatch, {"north": broken, "south": {"gifts": outcome("gifts")}})
     assert result.success
     (check,) = [check for check in result.get_asset_check_evaluations() if check.asset_key == GIFTS]
-    (told,) = subject.errors_of(check)
+    (told,) = subject.errors_of(check).values()
     assert told == "[north] Unexpected ValueError in raise: something odd. Report this as a bug."
     assert {e.partition for e in materializations(result)} == {None, "south"}
 
@@ -250,7 +250,7 @@ def test_a_secret_that_is_missing_stops_no_other(asset: dg.AssetsDefinition, mon
     result = materialize(asset, monkeypatch, {"south": {"gifts": outcome("gifts")}})
     assert result.success
     (check,) = [check for check in result.get_asset_check_evaluations() if check.asset_key == GIFTS]
-    (told,) = subject.errors_of(check)
+    (told,) = subject.errors_of(check).values()
     assert "[north] the variable that raise_token_name names is not set" in told
 
 
@@ -371,3 +371,28 @@ def test_describing_a_table_leaves_the_live_schema_whole() -> None:
     # The reason for the subclass: when this fails, it can go.
     DagsterDltResource()._extract_table_schema_metadata("gifts", schema)
     assert "name" not in schema.tables["gifts"]["columns"]["id"]
+
+
+def test_a_run_of_one_organization_leaves_the_checks_of_another_as_they_are(
+    asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = {"gifts": outcome("gifts", error="Raise refused the credential.", is_complete=False)}
+    well = {"gifts": outcome("gifts")}
+    south = {ASSET_PARTITION_RANGE_START_TAG: "south", ASSET_PARTITION_RANGE_END_TAG: "south"}
+
+    def checks(result: dg.ExecuteInProcessResult) -> tuple[bool, bool]:
+        found = {c.check_name: c.passed for c in result.get_asset_check_evaluations() if c.asset_key == GIFTS}
+        found |= {c.check_name: c.passed for c in result.get_asset_check_evaluations() if c.check_name not in found}
+        return found[subject.READ_COMPLETELY], found[subject.SAME_ORGANIZATION]
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        foreign = {"north": "organization 6"}
+        every = {"north": refused, "south": well}
+        assert checks(materialize(asset, monkeypatch, every, instance=instance, foreign=foreign)) == (False, False)
+        for _ in range(2):
+            one = materialize(asset, monkeypatch, {"south": well}, tags=south, instance=instance)
+            assert one.success
+            assert failures(one.all_events) == ()
+            assert checks(one) == (False, False)
+        every = {"north": well, "south": well}
+        assert checks(materialize(asset, monkeypatch, every, instance=instance)) == (True, True)
