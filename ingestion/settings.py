@@ -11,15 +11,25 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ingestion import environment
+from ingestion.environment import ENV_FILE, variable
 from ingestion.errors import SettingsError
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -27,7 +37,9 @@ _HOST = re.compile(r"[a-z0-9.:_-]+|\[[0-9a-f:.]+\](:\d+)?")
 _MAIL_ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _SHORTEST_PASSWORD = 12
-_SIZE = re.compile(r"[1-9]\d*(\.\d+)? ?[MG]i?B", re.IGNORECASE)
+_SLOWEST = 0.001
+_YEARS = range(1980, 2200)
+_SIZE = re.compile(r"[1-9]\d{0,8}(\.\d{1,9})? ?[MG]i?B", re.IGNORECASE)
 
 
 def is_loopback(url: str) -> bool:
@@ -77,6 +89,8 @@ def _time_zone(value: str) -> str:
 
 
 def _aware(value: datetime) -> datetime:
+    if value.year not in _YEARS:
+        raise ValueError(f"must lie in the years from {_YEARS.start} to {_YEARS.stop - 1}")
     return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
 
 
@@ -140,6 +154,30 @@ _DATABASES = {"main", "system", "temp", "draft", "readers"}
 # dbt-duckdb takes the path apart as a URL (1.11.1, 2026-11-30).
 _ODD_IN_PATHS = re.compile(r"[?#;]")
 
+# Never a program, and never for everybody to write: what is wrong there is believed.
+_FILE_MODE = re.compile(r"(0o?)?6[046][04]")
+
+
+def _file_mode(value: object) -> object:
+    """A mode as `chmod` takes it, as a number."""
+    if isinstance(value, str) and _FILE_MODE.fullmatch(value):
+        return int(value.removeprefix("0").removeprefix("o"), 8)
+    raise ValueError("must be the mode of a file that others may read, such as 0640, or 0600")
+
+
+def _pace(value: float) -> float:
+    if 0 < value < _SLOWEST:
+        raise ValueError(f"must be 0, for no pacing, or {_SLOWEST} and more")
+    return value
+
+
+# Bounds beyond which no clock counts, and a run would never end.
+Pace = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False), AfterValidator(_pace)]
+Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Days = Annotated[int, Field(ge=1, le=36_500)]
+Hours = Annotated[int, Field(ge=1, le=876_000)]
+_LARGEST = 1_000_000_000
+
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Slug = Annotated[str, AfterValidator(_slug)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
@@ -179,14 +217,14 @@ class Organization(BaseModel):
     """The variable that holds the token, for messages."""
     raise_time_zone: TimeZone = "UTC"
     """What Raise instants without an offset mean."""
-    raise_requests_per_second: float = Field(1.0, ge=0)
+    raise_requests_per_second: Pace = 1.0
     crm_plus_base_url: BaseUrl = CRM_PLUS_BASE_URL
     crm_plus_api_key: Secret | None = None
     crm_plus_key_name: str = "CRM_PLUS_API_KEY"
-    crm_plus_reserve: float = Field(0.2, ge=0, lt=1)
-    stale_after_hours: int = Field(48, ge=1)
+    crm_plus_reserve: Share = 0.2
+    stale_after_hours: Hours = 48
     """How old a complete reading may be before nothing is said about what it covers."""
-    quiet_after_days: int = Field(7, ge=1)
+    quiet_after_days: Days = 7
     """How long nothing may be made or changed in a product before that is odd."""
 
     @property
@@ -218,10 +256,16 @@ class Organization(BaseModel):
         return None
 
 
+_READ = SettingsConfigDict(
+    env_file=ENV_FILE, env_file_encoding=environment.ENCODING, env_ignore_empty=True, extra="ignore", frozen=True
+)
+_FILES = ("warehouse_path", "published_path", "organizations_file")
+
+
 class Paths(BaseSettings):
     """Where the files are: all that is needed to load what Dagster is to know. Relative to the current folder."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = _READ
 
     warehouse_path: Path = Path("data/warehouse.duckdb")
     published_path: Path = Path("data/published/tieout.duckdb")
@@ -230,6 +274,14 @@ class Paths(BaseSettings):
     def _absolute_paths(self) -> Self:
         for name in ("warehouse_path", "published_path"):
             self.__dict__[name] = Path(os.path.abspath(Path(getattr(self, name)).expanduser()))
+        return self
+
+    @model_validator(mode="after")
+    def _no_folders(self) -> Self:
+        for name in _FILES:
+            path = getattr(self, name, None)
+            if path and os.path.isdir(path):
+                raise ValueError(f"{name.upper()} {path} is a folder: name a file in it")
         return self
 
     @property
@@ -241,7 +293,7 @@ class Paths(BaseSettings):
 class Ui(BaseSettings):
     """What the server of the UI needs, whatever the other settings are."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = _READ
 
     ui_allowed_hosts: Annotated[str, AfterValidator(_hosts)] = ""
     ui_password: Annotated[SecretStr, AfterValidator(_password)] | None = None
@@ -258,15 +310,17 @@ class Settings(Paths, Ui):
     crm_plus_base_url: BaseUrl = CRM_PLUS_BASE_URL
     crm_plus_api_key: Secret | None = None
     organizations_file: Path | None = None
+    published_mode: Annotated[int, BeforeValidator(_file_mode)] | None = None
+    """Who may read the readers' file; whoever may read the one that it replaces, and a first one its owner alone."""
 
-    raise_requests_per_second: float = Field(1.0, ge=0)
-    crm_plus_reserve: float = Field(0.2, ge=0, lt=1)
-    full_sweep_every_days: int = Field(7, ge=1)
-    stale_after_hours: int = Field(48, ge=1)
-    quiet_after_days: int = Field(7, ge=1)
-    commit_every_rows: int = Field(200_000, ge=1)
+    raise_requests_per_second: Pace = 1.0
+    crm_plus_reserve: Share = 0.2
+    full_sweep_every_days: Days = 7
+    stale_after_hours: Hours = 48
+    quiet_after_days: Days = 7
+    commit_every_rows: int = Field(200_000, ge=1, le=_LARGEST)
     """How many new or changed rows are loaded at a time; a reading that is killed goes on behind the last ones."""
-    webhook_payloads_per_run: int = Field(200, ge=0)
+    webhook_payloads_per_run: int = Field(200, ge=0, le=_LARGEST)
     """How many payloads of webhook deliveries a run asks for, of each organization, those about campaigns apart."""
     warehouse_memory_limit: Annotated[str, AfterValidator(_size)] | None = None
     """How much DuckDB may hold in memory while the models are built; by the size of the warehouse unless it is set."""
@@ -429,6 +483,11 @@ class Settings(Paths, Ui):
             raise SettingsError(f"{path}: [{slug}] {line}") from None
 
 
+_Kind = TypeVar("_Kind", bound=BaseSettings)
+_OF_ONE = {
+    "ORGANIZATION", "RAISE_BASE_URL", "RAISE_API_TOKEN", "RAISE_TIME_ZONE", "CRM_PLUS_BASE_URL", "CRM_PLUS_API_KEY",
+}  # fmt: skip
+"""In whose place ORGANIZATIONS_FILE is."""
 _NAMED_IN = {"raise_api_token": "raise_token_name", "crm_plus_api_key": "crm_plus_key_name"}
 """In which key of ORGANIZATIONS_FILE the variable of a secret is named."""
 
@@ -447,17 +506,15 @@ def _named_in(name: object, key: str, place: str) -> str:
 
 def partitions() -> tuple[str, ...]:
     """The slugs of ORGANIZATIONS_FILE, as far as it can be read: Dagster loads also where the settings are wrong."""
+    return tuple(slug for slug in _tables() if _SLUG.fullmatch(slug))
+
+
+def _tables() -> dict[str, Any]:
     path = variable("ORGANIZATIONS_FILE")
     try:
-        tables = tomllib.loads(Path(path).read_text(encoding="utf-8-sig")) if path else {}
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig")) if path else {}
     except (OSError, ValueError):
-        return ()
-    return tuple(slug for slug in tables if _SLUG.fullmatch(slug))
-
-
-def variable(name: str) -> str | None:
-    """A variable of the environment, or of `.env`."""
-    return os.environ.get(name) or dotenv_values(".env").get(name)
+        return {}
 
 
 def _lines(error: ValidationError, *, upper: bool) -> list[str]:
@@ -475,16 +532,24 @@ def _line(problem: ErrorDetails, *, upper: bool) -> str:
 
 def load_settings() -> Settings:
     """The settings as they are now. Raises `SettingsError` with one line for the first that is wrong."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        raise SettingsError(_lines(error, upper=True)[0]) from None
+    return _loaded(Settings)
+
+
+def load_paths() -> Paths:
+    """The same of the files alone."""
+    return _loaded(Paths)
 
 
 def load_ui() -> Ui:
-    """The settings of the UI's server. Raises `SettingsError` with one line for the first that is wrong."""
+    """The same of the UI's server alone."""
+    return _loaded(Ui)
+
+
+def _loaded(kind: type[_Kind]) -> _Kind:
+    if misspelled := _misspelled():
+        raise SettingsError(misspelled[0])
     try:
-        return Ui()
+        return kind()
     except ValidationError as error:
         raise SettingsError(_lines(error, upper=True)[0]) from None
 
@@ -493,6 +558,8 @@ def problems() -> list[str]:
     """What keeps every organization from being read, one line each."""
     unusable: list[str] = []
     try:
+        if misspelled := _misspelled():
+            return misspelled
         settings = Settings()
         unusable = [str(error) for error in settings.unusable.values()]
         _ = settings.organizations
@@ -501,3 +568,21 @@ def problems() -> list[str]:
     except SettingsError as error:
         return unusable or [str(error)]
     return []
+
+
+def misspelled() -> dict[str, str]:
+    """By the name of each variable that is no setting: the one that was probably meant."""
+    settings = {name.upper() for name in Settings.model_fields} | {*SCHEDULE_SETTINGS}
+    tables = _tables()
+    if variable("ORGANIZATIONS_FILE"):
+        # It takes their place, and what is named like them holds the secrets of its organizations.
+        settings -= _OF_ONE
+    named = {name for table in tables.values() if isinstance(table, dict) for name in map(str, table.values())}
+    return environment.misspelled(settings, SCHEDULE_SETTINGS, named | _OF_ONE)
+
+
+def _misspelled() -> list[str]:
+    return [
+        f"{name} is no setting: correct its name if {meant} is meant, else take another one for it."
+        for name, meant in misspelled().items()
+    ]

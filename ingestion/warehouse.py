@@ -30,6 +30,7 @@ def check(path: Path) -> None:
     write: also to a file that is somebody else's.
     """
     check_place(path)
+    _check_whole(path)
     if path.exists():
         look_into(path)
         with _opened(path):
@@ -39,6 +40,7 @@ def check(path: Path) -> None:
 def claim(path: Path) -> None:
     """The same, and marks the warehouse as ours: a new one is made, and one from before there were marks adopted."""
     check_place(path)
+    _check_whole(path)
     if path.exists():
         look_into(path)
     with _opened(path) as connection:
@@ -55,6 +57,19 @@ def check_place(path: Path) -> None:
         raise WarehouseUnusable(path, f"{error.strerror}: {error.filename}", CORRECT_RIGHTS) from None
     if not os.access(path.parent, os.W_OK):
         raise WarehouseUnusable(path, f"{path.parent} cannot be written", CORRECT_RIGHTS)
+
+
+def draft_of_restore(path: Path) -> Path:
+    """The folder in which a restore of this warehouse prepares what it puts in."""
+    place = path.resolve()
+    return place.with_name(f".{place.name}.restoring")
+
+
+def _check_whole(path: Path) -> None:
+    """A restore that was killed between its moves leaves no warehouse: a run would begin an empty one."""
+    if not path.exists() and draft_of_restore(path).exists():
+        mend = "restore the backup again; what was there is beside it, in a folder that has .before- in its name"
+        raise WarehouseUnusable(path, "a restore was cut off", mend)
 
 
 def look_into(path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from ingestion import machine
 from ingestion.disk import is_full_disk, written_file
 from ingestion.errors import TieoutError
-from ingestion.settings import Paths, Settings
+from ingestion.settings import Paths, Settings, load_paths
 from orchestration import tethered
 from orchestration.bundled import bundled
 
@@ -84,7 +84,7 @@ def memory(warehouse: Path, limit: str | None = None) -> dict[str, str]:
 
 def prepared_manifest() -> Path:
     """The manifest, parsed anew when any file of the project has changed since."""
-    settings = Paths()
+    settings = load_paths()
     folder = settings.state_path / "dbt" / "parse"
     manifest, recorded = folder / "manifest.json", folder / _FINGERPRINT
     current = _fingerprint(project_path())

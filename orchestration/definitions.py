@@ -9,10 +9,14 @@ from orchestration.assets.publish import published_asset
 from orchestration.assets.transform import transform_assets
 from orchestration.assets.verdict import verdict_checks
 from orchestration.jobs import reconcile
+from orchestration.private_files import keep_files_private
 from orchestration.resources import Loader, RunOptions, Transformer, Turn, settled
 from orchestration.rules import MART_RULES
 from orchestration.schedules import timetable
 from orchestration.sensors import alerts
+
+# Dagster's code servers and runs load this module first, and write files by it.
+keep_files_private()
 
 _manifest = dbt.prepared_manifest()
 _described = dbt.described_sources(_manifest)

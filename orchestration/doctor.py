@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from dotenv import dotenv_values
 
 from ingestion import machine, warehouse
+from ingestion.environment import ENV_FILE, env_file, variable
 from ingestion.errors import (
     BudgetSpent,
     CredentialRefused,
@@ -35,12 +35,12 @@ from ingestion.settings import (
     Organization,
     Settings,
     is_loopback,
-    variable,
 )
 from ingestion.tenants import Foreign, Held
 from orchestration import publishing, turn
 from orchestration.alerts.channels import AlertNotSent, channels
 from orchestration.home import VARIABLE, home
+from orchestration.private_files import barriers, is_open
 from orchestration.published import NothingPublished, link_keys, payloads, reading
 
 _PREFIXES = ("ALERT_", "RAISE_", "CRM_PLUS_", "TIEOUT_", "WAREHOUSE_", "PUBLISHED_", "ORGANIZATION")
@@ -103,7 +103,7 @@ def examine(settings: Settings, patience: Patience = _PATIENCE, *, send_test_ale
 def _misspelled(settings: Settings) -> Iterator[Finding]:
     known = {name.upper() for name in Settings.model_fields} | {*SCHEDULE_SETTINGS}
     named = {name for o in settings.organizations for name in (o.raise_token_name, o.crm_plus_key_name)}
-    for name in sorted({*os.environ, *dotenv_values(".env")} - known - named):
+    for name in sorted({*os.environ, *env_file()} - known - named):
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
         if near and name.startswith(_PREFIXES):
             yield Finding(Verdict.NOTE, "settings", f"{name} is no setting and is ignored: did you mean {near[0]}?")
@@ -182,6 +182,7 @@ def _files(settings: Settings) -> Iterator[Finding]:
         size = f"{path.stat().st_size / _MEGABYTE:,.1f} MB" if path.exists() else "made by the first run"
         yield Finding(Verdict.OK, "warehouse", f"{path}, {size}")
     yield from _published(published)
+    yield from _rights(settings)
     if reason := _unwritable(home()):
         text = f"The folder {home()} of Dagster cannot be written ({reason}): correct its rights, or {VARIABLE}."
         yield Finding(Verdict.WRONG, "Dagster", text)
@@ -190,10 +191,24 @@ def _files(settings: Settings) -> Iterator[Finding]:
         yield from _disk(folder, path)
 
 
+def _rights(settings: Settings) -> Iterator[Finding]:
+    # A group may have been let in on purpose, but hardly to secrets.
+    secret = [Path(ENV_FILE), *([settings.organizations_file] if settings.organizations_file else [])]
+    for path in (*secret, settings.warehouse_path, settings.state_path):
+        if is_open(path, to_group=path in secret):
+            mode = "700" if path.is_dir() else "600"
+            text = f"{path} is open to other users of this machine: chmod {mode} {path}."
+            yield Finding(Verdict.NOTE, "rights", text)
+    if closed := barriers(settings.published_path, settings.published_mode or 0):
+        text = (
+            f"PUBLISHED_MODE lets others read {settings.published_path}, and the folder {closed[0]} does not let them"
+            " in: open it (chmod g+x or o+x), or choose another PUBLISHED_PATH."
+        )
+        yield Finding(Verdict.NOTE, "rights", text)
+
+
 def _published(path: Path) -> Iterator[Finding]:
-    if path.is_dir():
-        yield Finding(Verdict.WRONG, "published file", f"PUBLISHED_PATH {path} is a folder: name a file in it.")
-    elif reason := _unwritable(path.parent):
+    if reason := _unwritable(path.parent):
         text = (
             f"The folder of PUBLISHED_PATH {path} cannot be written ({reason}): correct its rights, or choose another."
         )

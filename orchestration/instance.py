@@ -10,6 +10,7 @@ from pathlib import Path
 from dagster import DagsterInstance, DagsterRunStatus
 from filelock import FileLock
 
+from ingestion.errors import SettingsError
 from orchestration.bundled import bundled
 from orchestration.home import VARIABLE, home
 
@@ -26,7 +27,12 @@ _given: dict[str, FileLock] = {}
 def prepare_home() -> Path:
     """Makes DAGSTER_HOME what Dagster expects and tells it so: `data/dagster` unless the environment names another."""
     is_chosen, path = bool(os.environ.get(VARIABLE)), home()
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise SettingsError(
+            f"The folder {path} of Dagster cannot be made ({error.strerror}): correct {VARIABLE}, or its rights."
+        ) from None
     config, ours = path / "dagster.yaml", bundled("dagster.yaml").read_bytes()
     # Another home may have a configuration of its own; ours follows the project.
     if not config.exists() or (not is_chosen and config.read_bytes() != ours):

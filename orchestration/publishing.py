@@ -13,8 +13,10 @@ import duckdb
 from ingestion import machine
 from ingestion.database_file import EMPTY, oddity
 from ingestion.errors import TieoutError
+from orchestration.private_files import folder_mode, set_mode
 
 SCHEMA = "marts"
+_PRIVATE = 0o600
 
 
 class PublishedUnusable(TieoutError):
@@ -51,14 +53,15 @@ def _check_tables(published: Path) -> None:
             raise PublishedUnusable(published, f"it holds {'.'.join(foreign)}, and was not published by tieout")
 
 
-def publish(warehouse: Path, published: Path) -> dict[str, int]:
+def publish(warehouse: Path, published: Path, mode: int | None = None) -> dict[str, int]:
     """Copies the marts into a new file and swaps it in; readers have the old file or the new one. Rows by table.
 
-    What somebody gave the old file stays: its rights, its owner and group, and where it is when its path is a link.
+    What somebody gave the old file stays: its owner and group, and where it is when its path is a link; its rights too,
+    unless a mode is wanted. A first file is for its owner alone then.
     """
     check(published)
     place = published.resolve()
-    place.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(place.parent, folder_mode(mode or _PRIVATE))
     # Opened for writing, though it only reads: DuckDB's lock then makes this the only publisher.
     with machine.connect(warehouse) as connection, _draft(place) as draft:
         connection.execute(f"ATTACH '{_quoted(draft)}' AS draft (TYPE duckdb)")
@@ -66,7 +69,7 @@ def publish(warehouse: Path, published: Path) -> dict[str, int]:
         rows = {table: _copy(connection, table) for table in _tables(connection)}
         _copy_comments(connection)
         connection.execute("DETACH draft")
-        _keep_what_was_given(place, draft)
+        _keep_what_was_given(place, draft, mode)
         _sync(draft)
         # A reader that opened the old file for writing may have left a log, which does not belong to the new one.
         _log_of(place).unlink(missing_ok=True)
@@ -94,9 +97,19 @@ def _remove(folder: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _keep_what_was_given(old: Path, new: Path) -> None:
+def _make_folder(folder: Path, mode: int) -> None:
+    """Folders that exist keep their mode."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent, mode)
+    folder.mkdir(exist_ok=True)
+    set_mode(folder, mode)
+
+
+def _keep_what_was_given(old: Path, new: Path, mode: int | None) -> None:
     """Gives a new file the group, owner, rights and attributes (such as access lists) of the one that it replaces."""
     if not old.exists():
+        set_mode(new, mode or _PRIVATE)
         return
     user, group = _given(old)
     if _given(new) != (user, group):
@@ -106,10 +119,13 @@ def _keep_what_was_given(old: Path, new: Path) -> None:
             # Only root gives files away; a group is given by whoever is in it.
             _give_group(old, new, group)
     # After the owner: a change of owner takes rights away.
-    os.chmod(new, stat.S_IMODE(old.stat().st_mode))
+    set_mode(new, stat.S_IMODE(old.stat().st_mode))
     for name in os.listxattr(old) if sys.platform == "linux" else ():
         with suppress(OSError):
             os.setxattr(new, name, os.getxattr(old, name))
+    # After the access list, whose mask it is.
+    if mode:
+        set_mode(new, mode)
 
 
 def _given(file: Path) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
+from ingestion.environment import variable
 from ingestion.errors import SettingsError
 from ingestion.settings import (
     SCHEDULE,
@@ -15,7 +16,6 @@ from ingestion.settings import (
     SCHEDULE_TIME_ZONE,
     SCHEDULE_WEEKLY,
     load_settings,
-    variable,
 )
 from orchestration.jobs import QUIET, reconcile
 

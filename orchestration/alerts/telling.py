@@ -14,9 +14,12 @@ from orchestration.alerts.channels import AlertNotSent, Channel
 _SECONDS_TO_WAIT = 60
 
 
+FOLDER = "alerts"
+
+
 def folder(settings: Settings) -> Path:
     """Where the memory is."""
-    return settings.state_path / "alerts"
+    return settings.state_path / FOLDER
 
 
 def tell(memory: Path, channels: list[Channel], observe: Callable[[], Observation]) -> list[str]:

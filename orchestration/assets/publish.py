@@ -38,7 +38,7 @@ def published_asset(transform: dg.AssetsDefinition) -> dg.AssetsDefinition:
             warehouse.check(settings.warehouse_path)
             erasure.erase_deliveries(settings.warehouse_path, settings.now())
             compact_after_erasure(settings.warehouse_path, settings.state_path / "dlt")
-            rows = publish(settings.warehouse_path, settings.published_path)
+            rows = publish(settings.warehouse_path, settings.published_path, settings.published_mode)
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(settings.published_path),

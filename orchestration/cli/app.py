@@ -12,6 +12,7 @@ from ingestion.errors import SettingsError, TieoutError
 from orchestration.cli import backup, demo, dev, doctor, erase, exceptions, labels, run, sandbox, summary, ui
 from orchestration.cli.stopping import EXIT_CODE, Stopped
 from orchestration.cli.terminal import give_up_output, prepare_streams, say_error
+from orchestration.private_files import keep_files_private
 
 FAILED, WRONG_USAGE = 1, 2
 
@@ -65,6 +66,7 @@ def main() -> None:
 
 def _exit_code() -> int:
     prepare_streams()
+    keep_files_private()
     try:
         code: int = app(standalone_mode=False) or 0
         sys.stdout.flush()

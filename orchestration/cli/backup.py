@@ -7,6 +7,7 @@ import typer
 
 from ingestion.settings import load_settings
 from orchestration import backup as copies
+from orchestration import restore as restoring
 from orchestration.cli.terminal import terminal
 
 
@@ -25,7 +26,7 @@ def backup(
 def restore(folder: Annotated[Path, typer.Argument(help="A folder that `tieout backup` made.")]) -> None:
     """Put a backup in the place of the warehouse; what was there is kept beside it."""
     settings = load_settings()
-    aside = copies.restore(settings, folder.expanduser().absolute(), _say_that_it_waits)
+    aside = restoring.restore(settings, folder.expanduser().absolute(), _say_that_it_waits)
     console = terminal()
     console.print(f"{settings.warehouse_path} is that of {folder}: the next run reads on from there.")
     if aside:

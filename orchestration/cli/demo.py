@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ingestion.settings import Settings, load_settings
+from ingestion.settings import Settings, load_settings, misspelled
 from orchestration.cli.alerting import RunFailed
 from orchestration.cli.run import execute_shown
 from orchestration.cli.summary import show
@@ -52,8 +52,8 @@ def demo(seed: Annotated[int, typer.Option(help="The same seed makes the same or
 
 
 def _leave_the_users_settings(folder: Path) -> None:
-    for name in Settings.model_fields:
-        os.environ.pop(name.upper(), None)
+    for name in (*map(str.upper, Settings.model_fields), *misspelled()):
+        os.environ.pop(name, None)
     folder.mkdir(parents=True, exist_ok=True)
     # Settings are also read from .env in the current folder.
     os.chdir(folder)

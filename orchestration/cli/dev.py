@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ingestion.errors import TieoutError
+from ingestion.settings import load_settings
 from orchestration import tethered
 from orchestration.cli.terminal import terminal
 from orchestration.cli.ui import Host, Port
@@ -31,6 +32,7 @@ class _Stop(Exception):
 
 def dev(port: Port = 3000, host: Host = "127.0.0.1") -> None:
     """Open the Dagster UI, with the daemon that runs the schedule, until Ctrl-C."""
+    load_settings()
     access_at(host)
     check_address(host, port)
     from orchestration.instance import bury_dead_runs, open_instance

@@ -457,7 +457,7 @@ TABLE: list[tuple[str, Planted, int, str]] = [
     ("no database", lambda place: place.file("w.duckdb", "notes " * 2000), WRONG, "w.duckdb cannot be opened"),
     ("empty file", lambda place: place.file("w.duckdb", ""), WRONG, "w.duckdb cannot be opened"),
     ("newer version", newer_version, WRONG, "(a newer DuckDB wrote it): upgrade tieout"),
-    ("folder as warehouse", settings(WAREHOUSE_PATH="/tmp"), WRONG, "The warehouse /tmp cannot be opened"),
+    ("folder as warehouse", settings(WAREHOUSE_PATH="/tmp"), SETTINGS, "WAREHOUSE_PATH /tmp is a folder: name a"),
     ("file as folder", settings(WAREHOUSE_PATH="/dev/null/w.duckdb"), WRONG, "correct WAREHOUSE_PATH, or the rights"),
     (
         "folder of the system",
@@ -473,7 +473,7 @@ TABLE: list[tuple[str, Planted, int, str]] = [
     (
         "published folder",
         lambda place: (place.folder / "published/tieout.duckdb").mkdir(parents=True),
-        WRONG,
+        SETTINGS,
         "is a folder",
     ),
     ("published nowhere", settings(PUBLISHED_PATH="/proc/x/t.duckdb"), WRONG, "The folder of PUBLISHED_PATH /proc/x/t"),
@@ -519,7 +519,7 @@ TABLE: list[tuple[str, Planted, int, str]] = [
     ),
     # ORGANIZATIONS_FILE
     ("no file", settings(ORGANIZATIONS_FILE="nowhere.toml"), SETTINGS, "nowhere.toml cannot be read: No such file"),
-    ("folder as file", settings(ORGANIZATIONS_FILE="/tmp"), SETTINGS, "/tmp cannot be read: Is a directory"),
+    ("folder as file", settings(ORGANIZATIONS_FILE="/tmp"), SETTINGS, "ORGANIZATIONS_FILE /tmp is a folder"),
     ("no TOML", organizations("oops"), SETTINGS, "o.toml is not TOML"),
     ("no text", organizations(b"\xff\xfe\x00"), SETTINGS, "o.toml is not TOML"),
     ("twice the same", organizations(RIVER + RIVER), SETTINGS, "o.toml is not TOML"),

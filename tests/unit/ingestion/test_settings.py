@@ -262,3 +262,14 @@ def test_one_file_by_two_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     (tmp_path / "link.duckdb").symlink_to(tmp_path / "w.duckdb")
     says = refusal(monkeypatch, WAREHOUSE_PATH="w.duckdb", PUBLISHED_PATH="link.duckdb")
     assert says.startswith("PUBLISHED_PATH must be another file than WAREHOUSE_PATH")
+
+
+@pytest.mark.parametrize(("text", "mode"), [("0640", 0o640), ("644", 0o644), ("0o600", 0o600), ("", None)])
+def test_a_mode_is_given_as_chmod_takes_it(monkeypatch: pytest.MonkeyPatch, text: str, mode: int | None) -> None:
+    monkeypatch.setenv("PUBLISHED_MODE", text)
+    assert load_settings().published_mode == mode
+
+
+@pytest.mark.parametrize("text", ["rw-r-----", "0666", "0040", "0755", "4640", "0o0640", "1e3", "644 "])
+def test_a_mode_that_no_readers_file_may_have_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    assert "PUBLISHED_MODE must be the mode of a file" in refusal(monkeypatch, PUBLISHED_MODE=text)

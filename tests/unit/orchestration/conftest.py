@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -14,11 +15,12 @@ from orchestration.cli import main
 @pytest.fixture
 def tieout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., CompletedProcess[str]]:
+) -> Iterator[Callable[..., CompletedProcess[str]]]:
     """Runs the command line in this process, in a folder of its own and with no settings but those that are given."""
     for name in (*Settings.model_fields, "dagster_home"):
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
+    umask = os.umask(0o022)
 
     def call(*arguments: str, **environment: str) -> CompletedProcess[str]:
         with monkeypatch.context() as changes:
@@ -31,4 +33,5 @@ def tieout(
         assert isinstance(ended.value.code, int)
         return CompletedProcess(arguments, ended.value.code, said.out, said.err)
 
-    return call
+    yield call
+    os.umask(umask)

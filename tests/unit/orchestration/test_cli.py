@@ -173,3 +173,33 @@ def test_a_locked_warehouse_is_told_before_anything_is_fetched(tmp_path: Path, u
     assert len(answer.stderr.splitlines()) == 1
     assert str(tmp_path / "w.duckdb") in answer.stderr
     assert "secret" not in answer.stderr + answer.stdout
+
+
+@pytest.mark.parametrize("command", [["run"], ["doctor"], ["summary"], ["exceptions"], ["labels"], ["backup"], ["dev"]])
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"TIEOUT_SCHEDULE_NIGTHLY": "0 6 * * *"}, "TIEOUT_SCHEDULE_NIGHTLY is meant"),
+        ({"STALE_AFTER_HOURS": "1e20"}, "STALE_AFTER_HOURS"),
+        ({"PUBLISHED_PATH": "."}, "is a folder: name a file in it."),
+        ({}, ".env, line 1, is no UTF-8"),
+    ],
+)
+def test_every_command_refuses_settings_that_cannot_be_meant(
+    tieout, tmp_path: Path, command: list[str], environment: dict[str, str], said: str
+) -> None:
+    if not environment:
+        (tmp_path / ".env").write_bytes(b"\xff")
+    answer = tieout(*command, RAISE_API_TOKEN="secret", **environment)
+    assert answer.returncode == 2
+    told = answer.stdout if command == ["doctor"] else answer.stderr
+    assert said in told
+    assert len(told.splitlines()) == 1
+
+
+def test_a_home_of_dagster_that_is_a_file_is_a_wrong_setting(tieout, tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("")
+    answer = tieout("run", RAISE_API_TOKEN="secret", DAGSTER_HOME=str(tmp_path / "home"))
+    assert answer.returncode == 2
+    assert "of Dagster cannot be made" in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1
