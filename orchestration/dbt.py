@@ -48,18 +48,23 @@ def command() -> list[str]:
 
 @contextmanager
 def environment(settings: Paths) -> Iterator[None]:
-    """What the project's profile reads, for the processes that are started inside."""
-    told = {"WAREHOUSE_PATH": str(settings.warehouse_path), **tethered.environment()}
+    """What a program needs and the project's profile reads, and no more, for the processes that are started inside."""
+    told = tethered.environment(machine.THREADS) | {"WAREHOUSE_PATH": str(settings.warehouse_path)}
     if isinstance(settings, Settings):
         told |= memory(settings.warehouse_path, settings.warehouse_memory_limit)
-    before = {name: os.environ.pop(name) for name in told if name in os.environ}
-    os.environ.update(told)
+    before = dict(os.environ)
+    # The integration passes on all that there is.
+    _make_environment(told)
     try:
         yield
     finally:
-        for name in told:
-            del os.environ[name]
-        os.environ.update(before)
+        _make_environment(before)
+
+
+def _make_environment(wanted: Mapping[str, str]) -> None:
+    for name in os.environ.keys() - wanted.keys():
+        del os.environ[name]
+    os.environ.update(wanted)
 
 
 def memory(warehouse: Path, limit: str | None = None) -> dict[str, str]:

@@ -6,11 +6,11 @@ ends that started the child, and macOS has none: so the child looks whose child 
 """
 
 import os
+import re
 import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from importlib.metadata import EntryPoint
 
 PARENT = "TIEOUT_PARENT"
@@ -23,9 +23,28 @@ def command(entry_point: str) -> list[str]:
     return [sys.executable, "-P", "-m", __name__, entry_point]
 
 
-def environment() -> Mapping[str, str]:
+def tie() -> dict[str, str]:
     """By which the child knows this process. It may be gone before the child can look."""
     return {PARENT: str(os.getpid())}
+
+
+def environment(*others: str) -> dict[str, str]:
+    """Of the variables of this process those that a program needs, and `others`; and the tie.
+
+    Credentials are no child's business that does not read the APIs: whoever may look at its process sees them.
+    """
+    return {name: value for name, value in os.environ.items() if _is_needed(name) or name in others} | tie()
+
+
+# What a user sets for the system, for Python and for dbt; none of it is a setting of ours.
+_NEEDED = re.compile(
+    "PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|LC_[A-Z]+|TZ|TERM|TMPDIR|TMP|TEMP|XDG_[A-Z_]+|LD_LIBRARY_PATH"
+    "|DYLD_[A-Z_]+|SYSTEMROOT|PYTHON[A-Z]+|DBT_[A-Z_]+|DO_NOT_TRACK|NO_COLOR"
+)
+
+
+def _is_needed(name: str) -> bool:
+    return bool(_NEEDED.fullmatch(name))
 
 
 def _end_with(parent: int) -> None:

@@ -18,6 +18,7 @@ import httpx
 from .server import Info, serve, serve_several
 from .world.state import Options
 
+_NEEDED = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "SYSTEMROOT", "LD_LIBRARY_PATH"}
 _CHILD = "from ingestion.sandbox.process import serve_parent; serve_parent()"
 
 
@@ -124,7 +125,8 @@ def _child(wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
         [sys.executable, "-c", _CHILD],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": path},
+        # What else is set may be somebody's credentials.
+        env={**{name: value for name, value in os.environ.items() if name in _NEEDED}, "PYTHONPATH": path},
         text=True,
     )
     assert child.stdin is not None

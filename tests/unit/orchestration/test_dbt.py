@@ -143,6 +143,39 @@ def test_the_profile_is_told_where_the_warehouse_is_and_nobody_else(monkeypatch:
     assert os.environ["WAREHOUSE_MEMORY_LIMIT"] == "2GB"
 
 
+def test_dbt_gets_no_credential(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither the run nor the parse, by a program in its place that says what it was given."""
+    from dagster_dbt import DbtCliResource
+
+    from ingestion.settings import Settings
+    from orchestration.resources import Transformer
+
+    given = {name.upper(): "marked" for name in Settings.model_fields if "path" not in name}
+    given |= {"NORTH_TOKEN": "marked", "HTTPS_PROXY": "http://me:marked@proxy:3128", "AWS_SECRET_ACCESS_KEY": "marked"}
+    dump = tmp_path / "dump"
+    dump.write_text(f"#!/bin/sh\nenv >> {tmp_path}/environment.$1\n")
+    dump.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    settings = Settings()
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DBT_THREADS", "3")
+    monkeypatch.setattr(dbt, "command", lambda: [str(dump)])
+    monkeypatch.setattr(DbtCliResource, "validate_dbt_executable", lambda value: value, raising=False)
+    dbt._parse(tmp_path / "parse", settings)
+    before = dict(os.environ)
+    with dbt.environment(settings):
+        transformer = Transformer(project_dir=str(dbt.project_path()), dbt_executable=str(dump))
+        transformer.cli(["build"], target_path=tmp_path / "target", raise_on_error=False).wait()
+    assert dict(os.environ) == before
+    for command in ("--quiet", "build"):
+        told = (tmp_path / f"environment.{command}").read_text()
+        assert "marked" not in told
+        names = {line.split("=")[0] for line in told.splitlines()}
+        assert {"PATH", "WAREHOUSE_PATH", "DBT_THREADS", "TIEOUT_PARENT"} <= names
+        assert not names & given.keys() - {"WAREHOUSE_MEMORY_LIMIT"}
+
+
 def test_a_small_warehouse_is_built_within_a_small_limit_and_a_large_one_within_that_of_duckdb(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

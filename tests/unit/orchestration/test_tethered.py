@@ -16,7 +16,7 @@ from orchestration import tethered
 PARENT = """
 import os, subprocess, sys
 from orchestration import tethered
-child = subprocess.Popen([*tethered.command("signal:pause")], env={**os.environ, **tethered.environment()})
+child = subprocess.Popen([*tethered.command("signal:pause")], env={**os.environ, **tethered.tie()})
 print("started", flush=True)
 child.wait()
 """
@@ -46,7 +46,7 @@ def test_arguments_output_and_exit_code_are_those_of_the_command(tmp_path: Path)
         return subprocess.run(
             [*tethered.command("json.tool:main"), "--compact", file],
             cwd=tmp_path,
-            env={**os.environ, **tethered.environment()},
+            env={**os.environ, **tethered.tie()},
             capture_output=True,
             text=True,
             check=False,
