@@ -6,7 +6,6 @@ import typer
 
 from ingestion.errors import SettingsError
 from ingestion.settings import Settings, load_settings
-from orchestration import erasing
 from orchestration.cli.alerting import RunFailed
 from orchestration.cli.run import execute_shown
 from orchestration.cli.terminal import terminal
@@ -26,6 +25,9 @@ def erase(
 ) -> None:
     """Erase what is left of erased donors from warehouse and published file; list what only you can delete."""
     settings = load_settings()
+    # What a resource is comes with dlt, which takes a second to load.
+    from orchestration import erasing
+
     asked = {"raise": donor or [], "crm_plus": contact or []}
     slug = _of(settings, organization) if any(asked.values()) else ""
     before = erasing.erased(settings)
