@@ -8,9 +8,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from ingestion.masking import masked
+
 
 class TieoutError(Exception):
-    """Something a user can mend; `str(error)` is one line."""
+    """Something a user can mend; `str(error)` is one line, in which no secret shows."""
+
+    def __init__(self, line: str = "") -> None:
+        super().__init__(masked(line))
 
 
 class SettingsError(TieoutError):

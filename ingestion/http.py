@@ -38,6 +38,7 @@ from ingestion.errors import (
     SourceUnreachable,
     Throttled,
 )
+from ingestion.masking import Mask
 from ingestion.settings import is_loopback
 
 # Seconds to wait after a 429 that does not say how long, doubled from the first to the last. No word makes it shorter
@@ -135,6 +136,7 @@ class ReadClient:
         base_url: str,
         credential: SecretStr,
         credential_name: str,
+        mask: Mask | None = None,
         reads: Iterable[tuple[str, str]],
         requests_per_second: float = 0,
         reserve: float = 0,
@@ -145,6 +147,8 @@ class ReadClient:
         self.product = product
         self.usage = Usage()
         self._credential_name = credential_name
+        # A server may repeat what it was sent, in whatever it answers.
+        self._mask = mask or Mask([credential.get_secret_value()])
         self._host = urlsplit(base_url).netloc
         self._reads = tuple((method, re.compile(path)) for method, path in reads)
         self._interval = 1 / requests_per_second if requests_per_second else 0.0
@@ -382,7 +386,7 @@ class ReadClient:
     def _text(self, response: httpx.Response, body: bytes, path: str) -> str:
         status = response.status_code
         if status in (200, 204):
-            return answer.text(body, response.charset_encoding)
+            return self._mask.text(answer.text(body, response.charset_encoding))
         if status >= 500 or status == 408:
             raise _TransientFault(SourceBroken(self.product, path, f"status {status}"))
         if status == 401:
@@ -392,10 +396,18 @@ class ReadClient:
         if status == 404:
             raise ResourceAbsent(self.product, path)
         if 300 <= status < 400:
-            host = _host_of(response.headers.get("location", "")) if self._quotes else "another page"
+            host = "another page"
+            if self._quotes:
+                host = _host_of(self._mask.text(response.headers.get("location", "")))
             raise AnswerNotUnderstood(self.product, path, f"a redirect to {host}, which is not followed")
-        detail = _detail(response, body) if self._quotes else "what it says may be personal, and is left out"
-        raise RequestRejected(self.product, path, status, detail)
+        raise RequestRejected(self.product, path, status, self._detail(response, body))
+
+    def _detail(self, response: httpx.Response, body: bytes) -> str:
+        """Why the API says that it rejects a request, without secrets."""
+        if not self._quotes:
+            return "what it says may be personal, and is left out"
+        text = self._mask.text(answer.text(body, response.charset_encoding))
+        return _detail(text) or self._mask.text(response.reason_phrase) or "no reason given"
 
     def _reason(self, error: httpx.TransportError) -> str:
         if isinstance(error, httpx.TimeoutException):
@@ -404,7 +416,9 @@ class ReadClient:
         if not self._quotes and isinstance(error, httpx.ProtocolError | httpx.ProxyError):
             return type(error).__name__
         what = "the proxy says " if isinstance(error, httpx.ProxyError) else ""
-        return f"{what}{_first_line(error)}"
+        said = self._mask.text(_first_line(error))
+        # Behind the colon, and it may be a part of a secret.
+        return f"{what}{said.partition(': ')[0] if isinstance(error, httpx.RemoteProtocolError) else said}"
 
     def _count(self, *, requests: int = 0, retries: int = 0, throttled_seconds: float = 0.0) -> None:
         with self._lock:
@@ -424,9 +438,9 @@ def _host_of(location: str) -> str:
         return "another page"
 
 
-def _detail(response: httpx.Response, body: bytes) -> str:
+def _detail(body: str) -> str | None:
     try:
-        told = json.loads(answer.text(body, response.charset_encoding))
+        told = json.loads(body)
     except (ValueError, RecursionError):
         told = None
     if isinstance(told, dict):
@@ -435,7 +449,7 @@ def _detail(response: httpx.Response, body: bytes) -> str:
             if inner.get(name):
                 words = " ".join(str(inner[name]).split())
                 return "".join(filter(str.isprintable, words))[:200]
-    return response.reason_phrase or "no reason given"
+    return None
 
 
 def _told_at(response: httpx.Response) -> float | None:

@@ -9,7 +9,7 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource, DltSource
 
-from ingestion import operations
+from ingestion import masking, operations
 from ingestion.columns import BOOKKEEPING, ORGANIZATION, Column, Resource, arrow_schema
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _table(
         # A table is made also when there is nothing to put into it; but each table of a package costs a merge.
         if not reading or not reading.has_columns(name, columns):
             yield arrow_schema(columns).empty_table()
-        for table in filter(len, rows):
+        for table in map(masking.known().table, filter(len, rows)):
             if is_appended and reading and not reading.replaces_nothing(name):
                 # dlt applies the disposition that came last to the whole package.
                 yield dlt.mark.with_hints(table, dlt.mark.make_hints(write_disposition=disposition))

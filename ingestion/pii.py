@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 from pydantic import SecretStr
 
-from ingestion import impersonal
+from ingestion import impersonal, masking
 from ingestion.columns import BOOKKEEPING, Column, Kind, Resource
 from ingestion.impersonal import Keep
 from ingestion.settings import PiiMode, Settings
@@ -159,6 +159,8 @@ def veil_of(settings: Settings) -> Veil | None:
     if not settings.hides_persons:
         return None
     salt = _salt(settings.pii_salt, settings.state_path)
+    # It is a part of queries, which errors quote.
+    masking.learn([salt.decode(errors="replace"), salt.hex()])
     return Veil(salt, leaves_out=settings.pii_mode is PiiMode.DROP)
 
 

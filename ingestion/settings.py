@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -25,12 +25,14 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ingestion import environment
+from ingestion import environment, masking
 from ingestion.environment import ENV_FILE, variable
 from ingestion.errors import SettingsError
+from ingestion.masking import Mask
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _HOST = re.compile(r"[a-z0-9.:_-]+|\[[0-9a-f:.]+\](:\d+)?")
@@ -228,6 +230,11 @@ class Organization(BaseModel):
     """How long nothing may be made or changed in a product before that is odd."""
 
     @property
+    def mask(self) -> Mask:
+        """Hides its credentials: a product may know the other's, from an integration or because they were swapped."""
+        return Mask(secret.get_secret_value() for secret in (self.raise_api_token, self.crm_plus_api_key) if secret)
+
+    @property
     def base_urls(self) -> tuple[str, ...]:
         """Those that a run asks."""
         return (self.raise_base_url, self.crm_plus_base_url) if self.crm_plus_api_key else (self.raise_base_url,)
@@ -388,14 +395,13 @@ class Settings(Paths, Ui):
         except SettingsError:
             return None
 
-    def secrets(self) -> tuple[str, ...]:
-        """Everything that must never show, the longest first, so that none leaves a rest of another."""
-        own = (self.raise_api_token, self.crm_plus_api_key, self.alert_webhook_url, self.alert_smtp_password)
-        secrets = [*own, self.pii_salt, self.ui_password]
+    def secrets(self) -> dict[str, str]:
+        """Everything that must never show, by the variable that holds it."""
+        found = {name.upper(): getattr(self, name) for name in type(self).model_fields}
         for organization in self.organizations_or_none() or ():
-            secrets += [organization.raise_api_token, organization.crm_plus_api_key]
-        values = {secret.get_secret_value() for secret in secrets if secret}
-        return tuple(sorted(values - {""}, key=len, reverse=True))
+            found[organization.raise_token_name] = organization.raise_api_token
+            found[organization.crm_plus_key_name] = organization.crm_plus_api_key
+        return {name: secret.get_secret_value() for name, secret in found.items() if isinstance(secret, SecretStr)}
 
     @property
     def hides_persons(self) -> bool:
@@ -499,6 +505,7 @@ def _named_in(name: object, key: str, place: str) -> str:
             f"{place} {key} holds no name of a variable: put the secret into a variable, and the variable's name there."
         )
     value = variable(name)
+    masking.learn([value or ""])
     if not value:
         raise SettingsError(f"{place} the variable that {key} names is not set: set it, or correct the name.")
     return value
@@ -530,6 +537,30 @@ def _line(problem: ErrorDetails, *, upper: bool) -> str:
     return f"{reason}."
 
 
+def _learn_secrets() -> None:
+    """So that none of them shows in what this process writes, also where the settings are wrong."""
+    named = {**environment.env_file(), **os.environ}
+    found = [named.get(name.upper()) or "" for name, field in Settings.model_fields.items() if _is_secret(field)]
+    # Whoever posts may quote the address without its host.
+    found += [address.split("/", 3)[-1] for address in found if "://" in address]
+    found += [_password_of(named.get(name) or "") for proxy in _PROXIES for name in (proxy, proxy.lower())]
+    masking.learn(trimmed for secret in found for trimmed in (secret, secret.strip().strip("\"'").strip()))
+
+
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return "SecretStr" in str(field.annotation)
+
+
+def _password_of(url: str) -> str:
+    try:
+        return unquote(urlsplit(url).password or "")
+    except ValueError:
+        return ""
+
+
 def load_settings() -> Settings:
     """The settings as they are now. Raises `SettingsError` with one line for the first that is wrong."""
     return _loaded(Settings)
@@ -546,6 +577,7 @@ def load_ui() -> Ui:
 
 
 def _loaded(kind: type[_Kind]) -> _Kind:
+    _learn_secrets()
     if misspelled := _misspelled():
         raise SettingsError(misspelled[0])
     try:
@@ -558,6 +590,7 @@ def problems() -> list[str]:
     """What keeps every organization from being read, one line each."""
     unusable: list[str] = []
     try:
+        _learn_secrets()
         if misspelled := _misspelled():
             return misspelled
         settings = Settings()

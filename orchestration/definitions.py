@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ingestion.plain_text import clean_logs
 from ingestion.sources import SOURCES
 from orchestration import dbt
 from orchestration.assets.ingest import api_spec, ingest_assets
@@ -18,6 +19,8 @@ from orchestration.sensors import alerts
 # Dagster's code servers and runs load this module first, and write files by it.
 keep_files_private()
 
+# Every process of Dagster loads this module.
+clean_logs()
 _manifest = dbt.prepared_manifest()
 _described = dbt.described_sources(_manifest)
 _dbt = dbt.command()

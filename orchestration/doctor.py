@@ -16,7 +16,7 @@ from typing import Any
 
 import duckdb
 
-from ingestion import machine, warehouse
+from ingestion import machine, masking, warehouse
 from ingestion.environment import ENV_FILE, env_file, variable
 from ingestion.errors import (
     BudgetSpent,
@@ -114,6 +114,13 @@ def _odd_settings(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             Verdict.NOTE, "settings", f"TIEOUT_NOW is set: runs take {settings.tieout_now.isoformat()} for the present."
         )
+    for name, secret in settings.secrets().items():
+        if not masking.can_be_masked(secret):
+            text = (
+                f"{name} is shorter than {masking.SHORTEST} characters, or a number: where a server repeats it, it is"
+                " not hidden; have a longer one made."
+            )
+            yield Finding(Verdict.NOTE, "settings", text)
     by_token: dict[tuple[str, str], list[str]] = defaultdict(list)
     for organization in settings.organizations:
         by_token[organization.raise_base_url, organization.raise_api_token.get_secret_value()].append(organization.slug)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from ingestion import machine
+from ingestion import machine, masking
 from ingestion.database_file import EMPTY, oddity
 from ingestion.errors import TieoutError
 from orchestration.private_files import folder_mode, set_mode
@@ -158,8 +158,35 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 def _copy(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     name = f'{SCHEMA}."{table}"'
-    counted = connection.execute(f"CREATE TABLE draft.{name} AS FROM {name}").fetchone()
+    selected = "*" if not _holds_secret(connection, name) else f"* REPLACE ({', '.join(_masked(connection, name))})"
+    counted = connection.execute(f"CREATE TABLE draft.{name} AS SELECT {selected} FROM {name}").fetchone()
     return int(counted[0]) if counted else 0
+
+
+def _holds_secret(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    """Whether there is one to hide: in a seed that somebody edited, or in rows from before they were masked."""
+    texts = ", ".join(f"{column}::varchar" for column, _ in _texts(connection, table))
+    return bool(texts) and any(
+        connection.execute(
+            f"SELECT 1 FROM {table} WHERE regexp_matches(concat_ws(' ', {texts}), $1) LIMIT 1", [found]
+        ).fetchall()
+        for found, _ in masking.known().patterns
+    )
+
+
+def _masked(connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[str]:
+    """The columns of text with what is to be hidden replaced."""
+    for column, kind in _texts(connection, table):
+        text = f"{column}::varchar"
+        for _, hidden in masking.known().patterns:
+            text = f"regexp_replace({text}, '{_quoted(hidden)}', '{masking.MASK}', 'g')"
+        yield f"try_cast({text} AS {kind}) AS {column}"
+
+
+def _texts(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
+    """The columns in which texts can be, with their types."""
+    columns = connection.execute(f"DESCRIBE {table}").fetchall()
+    return [(f'"{name}"', kind) for name, kind, *_ in columns if "VARCHAR" in kind or "JSON" in kind]
 
 
 def _copy_comments(connection: duckdb.DuckDBPyConnection) -> None:

@@ -62,6 +62,7 @@ class CrmPlusClient:
             base_url=organization.crm_plus_base_url,
             credential=organization.crm_plus_api_key,
             credential_name=organization.crm_plus_key_name,
+            mask=organization.mask,
             reads=READS,
             reserve=organization.crm_plus_reserve,
             patience=patience,

@@ -52,6 +52,7 @@ class RaiseClient:
             base_url=organization.raise_base_url,
             credential=organization.raise_api_token,
             credential_name=organization.raise_token_name,
+            mask=organization.mask,
             reads=READS,
             requests_per_second=organization.raise_requests_per_second,
             patience=patience,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from ingestion.plain_text import paragraph
+
 _LINES = 20
 
 
@@ -101,7 +103,7 @@ class Message:
     @property
     def text(self) -> str:
         """The whole, with where to read on."""
-        return "\n".join([self.title, *_shortened(self.lines), f"What to do: docs/runbook.md, {self.kind}"])
+        return paragraph([self.title, *_shortened(self.lines), f"What to do: docs/runbook.md, {self.kind}"])
 
 
 def due(told: Told, seen: Observation) -> list[Message]:

@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 import httpx
 import stamina
 
+from ingestion import masking
 from ingestion.errors import TieoutError
+from ingestion.masking import masked
 from ingestion.settings import Settings, is_loopback, is_loopback_host
 
 _ATTEMPTS = 3
 _SECONDS_TO_ANSWER = 10.0
 _IMPLICIT_TLS = 465
-_NO_CREDENTIAL = "***"
 
 stamina.instrumentation.set_on_retry_hooks([])
 
@@ -50,23 +51,17 @@ class Channel:
 
 
 def channels(settings: Settings) -> list[Channel]:
-    """Those that are set up."""
+    """Those that are set up. What they are sent holds no secret of these settings."""
+    masking.learn(settings.secrets().values())
     found = []
     if url := settings.alert_webhook_url:
         address = url.get_secret_value()
         about = f"the webhook at {urlsplit(address).hostname}"
-        found.append(Channel("webhook", about, lambda title, text: _post(address, _masked(text, settings))))
+        found.append(Channel("webhook", about, lambda title, text: _post(address, masked(text))))
     if settings.alert_email_to:
         about = f"e-mail by {settings.alert_smtp_host}"
-        found.append(Channel("email", about, lambda title, text: _mail(settings, title, _masked(text, settings))))
+        found.append(Channel("email", about, lambda title, text: _mail(settings, title, masked(text))))
     return found
-
-
-def _masked(text: str, settings: Settings) -> str:
-    """The text without any credential: errors hold none, and this holds them to it."""
-    for secret in settings.secrets():
-        text = text.replace(secret, _NO_CREDENTIAL)
-    return text
 
 
 def _post(url: str, text: str) -> None:

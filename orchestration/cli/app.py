@@ -9,6 +9,7 @@ import typer
 
 from ingestion.disk import full_disk
 from ingestion.errors import SettingsError, TieoutError
+from ingestion.plain_text import clean_logs
 from orchestration.cli import backup, demo, dev, doctor, erase, exceptions, labels, run, sandbox, summary, ui
 from orchestration.cli.stopping import EXIT_CODE, Stopped
 from orchestration.cli.terminal import give_up_output, prepare_streams, say_error
@@ -67,6 +68,7 @@ def main() -> None:
 def _exit_code() -> int:
     prepare_streams()
     keep_files_private()
+    clean_logs()
     try:
         code: int = app(standalone_mode=False) or 0
         sys.stdout.flush()

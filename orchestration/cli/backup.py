@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ingestion.plain_text import line
 from ingestion.settings import load_settings
 from orchestration import backup as copies
 from orchestration import restore as restoring
@@ -20,7 +21,7 @@ def backup(
     settings = load_settings()
     chosen = (folder or copies.default_folder(settings)).expanduser().absolute()
     size = copies.backup(settings, chosen, _say_that_it_waits)
-    terminal().print(f"{settings.warehouse_path} was copied to {chosen} ({size / 1_000_000:,.1f} MB).")
+    terminal().print(line(f"{settings.warehouse_path} was copied to {chosen} ({size / 1_000_000:,.1f} MB)."))
 
 
 def restore(folder: Annotated[Path, typer.Argument(help="A folder that `tieout backup` made.")]) -> None:
@@ -28,9 +29,9 @@ def restore(folder: Annotated[Path, typer.Argument(help="A folder that `tieout b
     settings = load_settings()
     aside = restoring.restore(settings, folder.expanduser().absolute(), _say_that_it_waits)
     console = terminal()
-    console.print(f"{settings.warehouse_path} is that of {folder}: the next run reads on from there.")
+    console.print(line(f"{settings.warehouse_path} is that of {folder}: the next run reads on from there."))
     if aside:
-        console.print(f"What was there is in {aside}: remove it when it is not needed any more.")
+        console.print(line(f"What was there is in {aside}: remove it when it is not needed any more."))
 
 
 def _say_that_it_waits() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from ingestion.settings import Settings, load_settings, misspelled
 from orchestration.cli.alerting import RunFailed
@@ -31,22 +32,23 @@ def demo(seed: Annotated[int, typer.Option(help="The same seed makes the same or
     with running(seed=seed, scale="small") as organization:
         settings = _point_at(organization.env(), folder, published)
         _remove_last_demo(settings)
-        console.print("[bold]First run[/bold]: everything is new")
+        console.print(Text.assemble(("First run", "bold"), ": everything is new"))
         _reconcile(settings)
         organization.advance(hours=_HOURS_BETWEEN_RUNS)
         settings = _point_at(organization.env(), folder, published)
-        console.print(f"[bold]Second run[/bold]: {_HOURS_BETWEEN_RUNS} hours later")
+        console.print(Text.assemble(("Second run", "bold"), f": {_HOURS_BETWEEN_RUNS} hours later"))
         _reconcile(settings)
     show(settings, console)
     console.print(
-        f"""
-[bold]Where to look next[/bold]
+        Text("\nWhere to look next", "bold"),
+        f"""\
   make dev   the runs, the lineage and the checks, in the Dagster UI
   docs/      what the tables mean, and how to run it for your organization
   {_PUBLISHED}
              these tables and all others, for every tool that opens DuckDB files, such as
              .venv/bin/python -c "import duckdb; duckdb.connect('{_PUBLISHED}').sql('from marts.recon_donors').show()"
 """,
+        sep="\n",
         soft_wrap=True,
     )
 

@@ -11,12 +11,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ingestion.errors import TieoutError
-from ingestion.settings import load_settings
+from ingestion.plain_text import line
+from ingestion.settings import Ui, load_settings
 from orchestration import tethered
 from orchestration.cli.terminal import terminal
 from orchestration.cli.ui import Host, Port
+from orchestration.home import VARIABLE
 from orchestration.ui.access import access_at, check_address
 
+_OF_THE_UI = [name.upper() for name in Ui.model_fields]
 _MODULE = "orchestration.definitions"
 _SECONDS_TO_STOP = 20
 _SECONDS_BETWEEN_LOOKS = 20
@@ -42,7 +45,7 @@ def dev(port: Port = 3000, host: Host = "127.0.0.1") -> None:
     with suppress(_Stop), open_instance() as instance, _stoppable(), _services(host, port) as processes:
         terminal().print(f"http://{host}:{port} (Ctrl-C stops it)")
         for problem in timetable().problems:
-            terminal().print(problem, style="yellow", soft_wrap=True)
+            terminal().print(line(problem), style="yellow", soft_wrap=True)
         while all(process.poll() is None for process in processes.values()):
             # One that was killed would hold up the queue: Dagster cannot tell whether it still runs.
             if time.monotonic() >= next_look:
@@ -71,24 +74,25 @@ def _services(host: str, port: int) -> Iterator[dict[str, subprocess.Popen[bytes
         workspace.write_text(json.dumps({"load_from": [location]}))
         # Without a proxy before it, it ends, and is seen to end, where the definitions cannot be loaded.
         code = ["api", "grpc", "-m", _MODULE, "--socket", str(socket), "--location-name", _MODULE]
-        processes["code server"] = _start("dagster._cli:main", *code)
+        # The runs are its children, and read the APIs; the other two ask it for all that they show and start.
+        processes["code server"] = _start({**os.environ, **tethered.tie()}, "dagster._cli:main", *code)
         # It listens when the definitions are loaded.
         while not socket.exists():
             _check(processes)
             time.sleep(0.1)
         target = ["--workspace", str(workspace)]
-        processes["webserver"] = _start("orchestration.cli:main", "ui", "--host", host, "--port", str(port), *target)
-        processes["daemon"] = _start("dagster._daemon.cli:main", "run", *target)
+        processes["webserver"] = _start(
+            tethered.environment(VARIABLE, *_OF_THE_UI),
+            "orchestration.cli:main",
+            *("ui", "--host", host, "--port", str(port), *target),
+        )
+        processes["daemon"] = _start(tethered.environment(VARIABLE), "dagster._daemon.cli:main", "run", *target)
         yield processes
 
 
-def _start(entry_point: str, *arguments: str) -> subprocess.Popen[bytes]:
+def _start(environment: Mapping[str, str], entry_point: str, *arguments: str) -> subprocess.Popen[bytes]:
     # In a session of its own: Ctrl-C reaches it once, through this process.
-    return subprocess.Popen(
-        [*tethered.command(entry_point), *arguments],
-        env={**os.environ, **tethered.environment()},
-        start_new_session=True,
-    )
+    return subprocess.Popen([*tethered.command(entry_point), *arguments], env=dict(environment), start_new_session=True)
 
 
 @contextmanager

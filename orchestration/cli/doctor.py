@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from ingestion.plain_text import plain
 from ingestion.settings import load_settings, problems
 from orchestration.cli.terminal import terminal
 
@@ -22,9 +23,10 @@ def doctor(
 
     console = terminal()
 
-    def say(finding: Finding) -> None:
+    def say(found: Finding) -> None:
+        finding = plain(found)
         verdict = Text(f"{finding.verdict:<5}", _STYLES[finding.verdict])
-        console.print(Text.assemble(verdict, f"  {finding.about}: {' '.join(finding.text.split())}"), soft_wrap=True)
+        console.print(Text.assemble(verdict, f"  {finding.about}: {finding.text}"), soft_wrap=True)
 
     if wrong := problems():
         for line in wrong:

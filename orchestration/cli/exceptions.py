@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ingestion.plain_text import plain
 from ingestion.settings import load_settings
-from orchestration.cli.formats import TabularFormat, write_csv, write_json
+from orchestration.cli.formats import FORMAT_HELP, TabularFormat, write_csv, write_json
 from orchestration.cli.terminal import STYLES, money, table, terminal, words
 from orchestration.register import FIELDS, Entry, RecordKind, State, entries
 
@@ -21,9 +22,7 @@ def exceptions(
     code: Annotated[str | None, typer.Option(help="Only this kind of exception, such as missing.")] = None,
     state: Annotated[State, typer.Option(help="Where the exceptions stand.")] = State.OPEN,
     organization: Annotated[str | None, typer.Option(help="Only this organization.")] = None,
-    format_: Annotated[
-        TabularFormat, typer.Option("--format", help="csv and json have all fields, for scripts and spreadsheets.")
-    ] = TabularFormat.TABLE,
+    format_: Annotated[TabularFormat, typer.Option("--format", help=FORMAT_HELP)] = TabularFormat.TABLE,
 ) -> None:
     """List the exceptions of the published file, by severity and the money at stake."""
     found = entries(load_settings().published_path, organization=organization, entity=entity, code=code, state=state)
@@ -37,6 +36,7 @@ def exceptions(
 
 def show(found: Sequence[Entry], console: Console) -> None:
     """One table per severity, and what to do about each kind."""
+    found = plain(list(found))
     if not found:
         console.print("No exceptions.")
         return

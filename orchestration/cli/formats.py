@@ -11,6 +11,14 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TextIO
 
+from ingestion.masking import masked
+from ingestion.plain_text import cell
+
+FORMAT_HELP = (
+    "csv and json have all fields, for scripts and spreadsheets. In csv a text that a spreadsheet would run as a"
+    " formula begins with an apostrophe."
+)
+
 
 class Format(StrEnum):
     """What a result is printed as."""
@@ -29,15 +37,23 @@ class TabularFormat(StrEnum):
 
 def write_json(found: object) -> None:
     """Dataclasses as objects, money as text with its cents, instants in UTC as ISO text."""
-    json.dump(found, _as_utf8(), default=_plain, ensure_ascii=False, indent=2)
-    sys.stdout.write("\n")
+    text = masked(json.dumps(found, default=_plain, ensure_ascii=False, indent=2))
+    _as_utf8().writelines(f"{_escaped(part)}\n" for part in text.split("\n"))
 
 
 def write_csv(fields: Sequence[str], found: Iterable[Sequence[object]]) -> None:
-    """A header and one line each, after RFC 4180 but with plain line ends; nothing stands for null."""
+    """A header and one line each, after RFC 4180 but with plain line ends; nothing stands for null.
+
+    Spreadsheets run no text: see `plain_text.cell`.
+    """
     writer = csv.writer(_as_utf8(), lineterminator="\n")
     writer.writerow(fields)
-    writer.writerows([_plain(value) for value in row] for row in found)
+    writer.writerows([_plain(cell(value)) for value in row] for row in found)
+
+
+def _escaped(part: str) -> str:
+    """JSON in which a terminal finds nothing to obey: it has escapes for everything, and nothing is lost."""
+    return part if part.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in part)
 
 
 def _as_utf8() -> TextIO:

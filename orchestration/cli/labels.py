@@ -9,8 +9,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from ingestion.plain_text import plain
 from ingestion.settings import load_settings
-from orchestration.cli.formats import TabularFormat, write_csv, write_json
+from orchestration.cli.formats import FORMAT_HELP, TabularFormat, write_csv, write_json
 from orchestration.cli.terminal import table, terminal
 from orchestration.labels import FIELDS, EventTypeLabels, event_type_labels
 
@@ -20,9 +21,7 @@ _CSV_FIELDS = [field for field in FIELDS if field != "labels"]
 
 
 def labels(
-    format_: Annotated[
-        TabularFormat, typer.Option("--format", help="csv and json have all fields, for scripts and spreadsheets.")
-    ] = TabularFormat.TABLE,
+    format_: Annotated[TabularFormat, typer.Option("--format", help=FORMAT_HELP)] = TabularFormat.TABLE,
 ) -> None:
     """Print what the delivery log calls each webhook event type, and what to do about those that are not confirmed."""
     found = event_type_labels(load_settings().published_path)
@@ -36,7 +35,7 @@ def labels(
 
 def show(found: Iterable[EventTypeLabels], console: Console) -> None:
     """A table for each organization."""
-    for organization, of_organization in groupby(found, key=lambda each: each.organization):
+    for organization, of_organization in groupby(plain(list(found)), key=lambda each: each.organization):
         console.print()
         console.rule(Text(organization, "bold"), align="left")
         shown = table("")

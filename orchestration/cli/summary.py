@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ingestion.plain_text import line, plain
 from ingestion.settings import Settings, load_settings
 from orchestration.cli.formats import Format, write_json
 from orchestration.cli.terminal import STYLES, money, table, terminal, words
@@ -44,9 +45,9 @@ def summary(
 def show(settings: Settings, console: Console) -> None:
     """The summary of every organization."""
     for organization in summaries(settings.published_path):
-        _show(organization, console)
-    for line in seed_problems(settings.published_path):
-        console.print(Text(line, STYLES["warn"]))
+        _show(plain(organization), console)
+    for problem in seed_problems(settings.published_path):
+        console.print(Text(line(problem), STYLES["warn"]))
 
 
 def _show(found: Summary, console: Console) -> None:
@@ -58,11 +59,11 @@ def _show(found: Summary, console: Console) -> None:
         console.print(_exceptions(found.exceptions))
     if found.causes:
         console.print(_causes(found.causes))
-    for line in (*_days(found.days), *_backfill(found.backfill), *_link_key(found)):
+    for said in (*_days(found.days), *_backfill(found.backfill), *_link_key(found)):
         console.print()
-        console.print(line)
-    for line in (*_reads(found.reads), *_payloads(found), _event_types(found.event_types)):
-        console.print(line)
+        console.print(said)
+    for said in (*_reads(found.reads), *_payloads(found), _event_types(found.event_types)):
+        console.print(said)
 
 
 def _entity(entity: Entity) -> Table:

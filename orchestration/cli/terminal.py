@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from ingestion.plain_text import line
 
 STYLES = {"error": "red", "warn": "yellow", "info": "cyan"}
 """How each severity looks."""
@@ -35,7 +37,12 @@ def give_up_output() -> None:
 
 def terminal() -> Console:
     """Where results go. Rich respects NO_COLOR and writes plain text where there is no terminal."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return _console(soft_wrap=not sys.stdout.isatty())
+
+
+def _console(**options: Any) -> Console:
+    # A name such as [red]River[/red] or :skull: is that name.
+    return Console(markup=False, emoji=False, highlight=False, **options)
 
 
 def say_error(message: str) -> None:
@@ -54,8 +61,7 @@ def say_note(message: str) -> None:
 
 
 def _say(head: tuple[str, str], message: str) -> None:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(Text.assemble(head, " ".join(message.split())))
+    _console(stderr=True, soft_wrap=True).print(Text.assemble(head, line(message)))
 
 
 def table(title: str, *, heading: bool = True) -> Table:
@@ -95,7 +101,7 @@ def chatter_kept_in(log: Path) -> Iterator[Console]:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:
-            yield Console(file=out, highlight=False, soft_wrap=not is_terminal)
+            yield _console(file=out, soft_wrap=not is_terminal)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

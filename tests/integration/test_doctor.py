@@ -316,6 +316,7 @@ TABLE: list[tuple[str, Planted, int, str]] = [
     ),
     ("blank key", settings(CRM_PLUS_API_KEY=" "), SETTINGS, "CRM_PLUS_API_KEY is blank"),
     ("no key", settings(CRM_PLUS_API_KEY=""), OK, "CRM_PLUS_API_KEY is not set: everything is built"),
+    ("short secret", settings(PII_SALT="salty"), OK, "PII_SALT is shorter than 8 characters, or a number"),
     (
         "another name",
         settings(RAISE_TOKEN=TOKEN),

@@ -3,15 +3,17 @@ from __future__ import annotations
 import gzip
 import socket
 import zlib
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from threading import Barrier, Thread
 from time import monotonic, sleep
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -597,3 +599,74 @@ def test_a_line_that_breaks_the_protocol_is_not_quoted_either() -> None:
         made.close()
     assert "RemoteProtocolError" in str(error.value)
     assert "quimbledon" not in str(error.value).lower()
+
+
+SECRET = "Marked+raise/token=0123456789"
+BASE64 = b64encode(f"Bearer {SECRET}".encode()).decode()
+ECHOES = {
+    "body": (200, "", f'{{"items": [{{"{SECRET}": "{SECRET}"}}], "more": "{BASE64}"}}'),
+    "body with escapes": (200, "", "".join(f"\\u{ord(character):04x}" for character in SECRET)),
+    "detail": (400, "", f'{{"detail": "{SECRET} is odd"}}'),
+    "detail that is cut": (422, "", f'{{"message": "{"x" * 190}{SECRET}"}}'),
+    "detail of an error": (400, "", f'{{"error": {{"title": ["{quote(SECRET, safe="")}"]}}}}'),
+    "status line": (418, f"No {SECRET}", ""),
+    "Location": (302, f"Location: https://{SECRET}@{SECRET}.example.org/{SECRET}", ""),
+    "Location that is none": (302, f"Location: https://[{SECRET}", ""),
+    "header that is none": (200, f"no colon {SECRET}", ""),
+    "status line that is none": (None, "", f"HTTQ {SECRET}"),
+    "type of the body": (200, f"Content-Type: text/{SECRET}; charset={SECRET}", "{}"),
+    "packing of the body": (200, f"Content-Encoding: {SECRET}", "{}"),
+    "instants": (429, f"Retry-After: {SECRET}", SECRET),
+    "login page": (200, "", f"<html>{SECRET}"),
+}
+
+
+@pytest.mark.parametrize(("status", "line", "body"), ECHOES.values(), ids=ECHOES)
+def test_what_repeats_the_credential_is_masked(status: int | None, line: str, body: str) -> None:
+    reason = line if status == 418 else "OK"
+    header = "" if status == 418 or not line else f"{line}\r\n"
+    answer = f"HTTP/1.1 {status} {reason}\r\n{header}Content-Length: {len(body)}\r\n\r\n{body}" if status else body
+    with raw_server(answer.encode()) as address, suppress(SourceError):
+        made = ReadClient(
+            product="Raise",
+            base_url=address,
+            credential=SecretStr(SECRET),
+            credential_name="RAISE_API_TOKEN",
+            reads=RAISE_READS,
+            patience=Patience(attempts=1, throttle=0.5, clock=LeapingClock()),
+        )
+        try:
+            said = made.get_as(understood, "/api/Gift/list")
+        except SourceError as error:
+            said = str(error)
+        finally:
+            made.close()
+        assert not [form for form in (SECRET, SECRET.lower(), BASE64[12:36], quote(SECRET, safe="")) if form in said]
+        assert "Marked" not in said
+        assert ("***" in said) is ((line == "" and status is not None) or status == 418 or "@" in line)
+
+
+def understood(body: str) -> str:
+    if "<html>" in body:
+        raise AnswerNotUnderstood("Raise", "/api/Gift/list", body)
+    return body
+
+
+@contextmanager
+def raw_server(answer: bytes) -> Iterator[str]:
+    """Answers everything with these bytes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(65536)
+                        connection.sendall(answer)
+
+        thread = Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from sqlalchemy.pool import QueuePool
 
+from ingestion import masking
+from ingestion.plain_text import clean_logs
 from orchestration.event_log import EventLog
 from orchestration.instance import open_instance
+from tests.secrets import found_in
 
 
 @pytest.fixture
@@ -51,3 +58,28 @@ def test_a_file_stays_open(instance_home: Path, monkeypatch: pytest.MonkeyPatch)
         log = instance.event_log_storage
         assert isinstance(log, EventLog)
         assert len({id(pool) for pool in opened}) <= 2 < len(opened), "one for the index and one for the run"
+
+
+def test_no_secret_is_stored(instance_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "Marked+raise/token='0123"
+    monkeypatch.setattr(masking, "_known", masking.Mask([secret]))
+    # What a step prints is kept as well.
+    monkeypatch.setattr(logging, "_logRecordFactory", logging.LogRecord)
+    clean_logs()
+
+    @dg.asset(check_specs=[dg.AssetCheckSpec("odd", asset="gifts")])
+    def gifts(context) -> Iterator[Any]:
+        context.log.info(f"sent {secret}")
+        yield dg.AssetCheckResult(passed=False, description=f"told {secret}", metadata={"errors": {secret: [secret]}})
+        yield dg.MaterializeResult(metadata={"told": secret, secret: 1})
+
+    @dg.asset(deps=[gifts])
+    def donors() -> None:
+        raise ValueError(f"odd: {secret}")
+
+    with open_instance() as instance:
+        result = dg.materialize([gifts, donors], instance=instance, raise_on_error=False)
+        entries = instance.event_log_storage.get_records_for_run(result.run_id).records
+        told = str([entry.event_log_entry for entry in entries])
+    assert {"sent ***", "told ***", "odd: ***"} <= set(re.findall(r"(?:sent|told|odd:) \*{3}", told))
+    assert found_in(instance_home, [secret, "Marked"]) == []

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from ingestion import masking
 from orchestration import publishing as subject
 from orchestration.publishing import publish
 
@@ -208,3 +209,28 @@ def test_an_empty_file_may_bring_the_rights_and_a_damaged_one_is_replaced(wareho
     published.write_bytes(published.read_bytes()[:20] + b"torn" * 100)
     publish(warehouse, published)
     assert read(published, "SELECT id FROM marts.gifts") == [(1,)]
+
+
+def test_no_secret_is_published(warehouse: Path, published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows from before they were masked, and files that people edit."""
+    secret = "Marked+raise/token='0123"
+    monkeypatch.setattr(masking, "_known", masking.Mask([secret, *(f"other-secret-{n}" for n in range(20))]))
+    kept = "'plain' AS other, 5 AS number, ['a', NULL] AS labels"
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute(f"CREATE TABLE marts.clean AS SELECT {kept}")
+        connection.execute(
+            f"""
+            CREATE TABLE marts.notes AS
+            SELECT 'a ' || $1 || ' b' AS note, [{{'label': upper($1), 'n': 1}}] AS nested, to_json({{'k': $1}}) AS json,
+                {kept}
+            UNION ALL SELECT NULL, NULL, NULL, 'x', NULL, NULL
+            """,
+            [secret],
+        )
+    assert publish(warehouse, published)["notes"] == 2
+    found = read(published, "SELECT * FROM marts.notes WHERE number = 5")
+    assert found == [("a *** b", [{"label": "***", "n": 1}], '{"k":"***"}', "plain", 5, ["a", None])]
+    types = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'notes' AND schema_name = 'marts'"
+    assert read(published, types) == read(warehouse, types)
+    assert read(published, "FROM marts.clean") == read(warehouse, "FROM marts.clean")
+    assert secret.encode() not in published.read_bytes()
