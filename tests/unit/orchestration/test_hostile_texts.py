@@ -150,8 +150,8 @@ RENDERERS: Mapping[str, Callable[[str], None]] = {
     "restore": restore_,
     "dev": dev_,
 }
-NO_TEXT_OF_OTHERS = {"sandbox", "demo"}
-"""The one prints its own settings; the other what `run` and `summary` print."""
+NO_TEXT_OF_OTHERS = {"sandbox", "demo", "ui"}
+"""The first prints its own settings, the second what `run` and `summary` print, the last nothing."""
 
 
 def printed(render: Callable[[str], None], text: str) -> str:
