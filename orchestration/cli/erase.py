@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from ingestion.errors import SettingsError
+from ingestion.plain_text import line
 from ingestion.settings import Settings, load_settings
 from orchestration.cli.alerting import RunFailed
 from orchestration.cli.run import execute_shown
@@ -36,10 +37,10 @@ def erase(
     console = terminal()
     now = erasing.erased(settings)
     console.print(f"{len(now):,} persons are erased in the warehouse, {len(now - before):,} of them new.")
-    for number, line in enumerate(erasing.remains(settings)):
+    for number, remnant in enumerate(erasing.remains(settings)):
         if not number:
             console.print("What may still hold their data:")
-        console.print(f"- {line}", highlight=False, markup=False)
+        console.print(line(f"- {remnant}"))
     if errors:
         raise RunFailed(" ".join(errors))
 

@@ -26,7 +26,7 @@ from ingestion.reading import Progress
 from ingestion.settings import Settings
 from orchestration import doctor as examination
 from orchestration.alerts.changes import Kind, Message, Topic
-from orchestration.cli import app, backup, dev, doctor, exceptions, labels, run, summary, terminal, watch
+from orchestration.cli import app, backup, dev, doctor, erase, exceptions, labels, run, summary, terminal, watch
 from orchestration.cli.formats import Format, TabularFormat
 from orchestration.doctor import Finding
 from orchestration.labels import EventTypeLabels
@@ -129,6 +129,17 @@ def restore_(text: str) -> None:
     )
 
 
+def erase_(text: str) -> None:
+    with_patches(
+        lambda: erase.erase(),
+        patched(erase, "load_settings", SETTINGS),
+        patched(erase, "execute_shown", ()),
+        patched(erase.erasing, "erased", set()),
+        patched(erase.erasing, "name", None),
+        patched(erase.erasing, "remains", [text, text]),
+    )
+
+
 def dev_(text: str) -> None:
     with_patches(
         lambda: dev.dev(),
@@ -149,6 +160,7 @@ RENDERERS: Mapping[str, Callable[[str], None]] = {
     "backup": backup_,
     "restore": restore_,
     "dev": dev_,
+    "erase": erase_,
 }
 NO_TEXT_OF_OTHERS = {"sandbox", "demo", "ui"}
 """The first prints its own settings, the second what `run` and `summary` print, the last nothing."""
