@@ -86,6 +86,10 @@ class Veil:
         return _Nested(self, resource, column.wire).json if column.kind is Kind.JSON else self.text
 
 
+_UNWRITABLE = (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError)
+"""No JSON, or nested deeper than can be written again."""
+
+
 class _Nested:
     """Hides what stands in JSON: values, but for those of `kept` names, and names that no documentation knows."""
 
@@ -100,22 +104,22 @@ class _Nested:
     def json(self, text: str) -> str | None:
         """A JSON text without what it hides; of what is no JSON, its hash."""
         try:
-            hidden = self._hidden(orjson.loads(text), self._wire, self._kept)
-        except orjson.JSONDecodeError:
+            return orjson.dumps(self._hidden(orjson.loads(text), self._wire, self._kept)).decode()
+        except _UNWRITABLE:
             return self._veil.text(text)
-        return orjson.dumps(hidden).decode()
 
     def links(self, text: str) -> str | None:
         """The same of a map from types of integrations to links, or of a list of both."""
         try:
-            found = orjson.loads(text)
-        except orjson.JSONDecodeError:
+            return orjson.dumps(self._links(orjson.loads(text))).decode()
+        except _UNWRITABLE:
             return self._veil.text(text)
+
+    def _links(self, found: Any) -> Any:
         if isinstance(found, dict):
-            return orjson.dumps({self._type(name): self._link(value) for name, value in found.items()}).decode()
+            return {self._type(name): self._link(value) for name, value in found.items()}
         entries = [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
-        made = [{"type": self._type(entry.get("type")), "url": self._link(entry.get("url"))} for entry in entries]
-        return orjson.dumps(made).decode()
+        return [{"type": self._type(entry.get("type")), "url": self._link(entry.get("url"))} for entry in entries]
 
     def _type(self, name: Any) -> str | None:
         return self._veil.kept(name, impersonal.integration) if isinstance(name, str) else None

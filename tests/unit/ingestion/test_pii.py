@@ -222,6 +222,16 @@ def test_a_key_that_is_none_is_hidden_and_still_there(key: str, veil: Veil) -> N
     assert not any(mark in json.dumps(made, default=str) for mark in MARKS)
 
 
+@pytest.mark.parametrize("depth", [200, 400, 900, 5_000])
+def test_what_is_nested_beyond_measure_is_hidden_as_a_whole(depth: int, veil: Veil) -> None:
+    """A payload is a text: no bound on an answer's nesting holds for it."""
+    deep = "[" * depth + f'"{NAME}"' + "]" * depth
+    made, _ = read(WEBHOOK_LOGS, {**ENTRY, "payLoad": deep}, veil)
+    links = '{"url":' * depth + f'"{NAME}"' + "}" * depth
+    donor, _ = read(DONORS, {**DONOR, "crmKeyUrls": links}, veil)
+    assert NAME not in json.dumps([made, donor], default=str)
+
+
 def test_links_of_virtuous_stay(veil: Veil) -> None:
     urls = {"VirtuousCRM": {"url": "https://app.virtuoussoftware.com/Generosity/Contact/View/1001"}, "Salesforce": None}
     made, _ = read(DONORS, {**DONOR, "crmKeyUrls": urls}, veil)
