@@ -25,6 +25,7 @@ from ingestion.plain_text import line
 from ingestion.reading import Progress
 from ingestion.settings import Settings
 from orchestration import doctor as examination
+from orchestration import erasing
 from orchestration.alerts.changes import Kind, Message, Topic
 from orchestration.cli import app, backup, dev, doctor, erase, exceptions, labels, run, summary, terminal, watch
 from orchestration.cli.formats import Format, TabularFormat
@@ -125,7 +126,7 @@ def restore_(text: str) -> None:
     with_patches(
         lambda: backup.restore(Path(f"a{text}")),
         patched(backup, "load_settings", SETTINGS),
-        patched(backup.copies, "restore", Path(f"b{text}")),
+        patched(backup.restoring, "restore", Path(f"b{text}")),
     )
 
 
@@ -134,9 +135,9 @@ def erase_(text: str) -> None:
         lambda: erase.erase(),
         patched(erase, "load_settings", SETTINGS),
         patched(erase, "execute_shown", ()),
-        patched(erase.erasing, "erased", set()),
-        patched(erase.erasing, "name", None),
-        patched(erase.erasing, "remains", [text, text]),
+        patched(erasing, "erased", set()),
+        patched(erasing, "name", None),
+        patched(erasing, "remains", [text, text]),
     )
 
 

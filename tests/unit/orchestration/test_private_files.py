@@ -60,6 +60,7 @@ def test_the_definitions_are_loaded_so_too_before_anything_is_written(monkeypatc
 
     # Of the module nothing changes: it ends where it would write first.
     monkeypatch.setattr(dbt, "prepared_manifest", stop)
+    monkeypatch.delitem(sys.modules, "orchestration.definitions", raising=False)
     with pytest.raises(FileNotFoundError):
         runpy.run_module("orchestration.definitions")
     assert os.umask(0o022) == 0o077
