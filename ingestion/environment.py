@@ -56,11 +56,21 @@ def misspelled(settings: Collection[str], exact: Collection[str], others: Collec
     names = {*of_file, *(name for name, value in os.environ.items() if value)}
     read_as = {name: name if name.upper() in exact else name.upper() for name in names}
     candidates = sorted({*settings} - {*read_as.values()})
-    beginnings = {setting.split("_")[0] for setting in settings}
     found = {}
     for name in sorted(names - {*others}):
-        if read_as[name] in settings or not (name in of_file or name.upper().split("_")[0] in beginnings):
+        if read_as[name] in settings or not (name in of_file or begins_like(name, settings)):
             continue
-        if near := difflib.get_close_matches(name.upper(), candidates, n=1, cutoff=_ALIKE):
-            found[name] = near[0]
+        if near := nearest(name, candidates):
+            found[name] = near
     return found
+
+
+def begins_like(name: str, settings: Collection[str]) -> bool:
+    """Whether a variable has the first word of a setting."""
+    return name.upper().split("_")[0] in {setting.split("_")[0] for setting in settings}
+
+
+def nearest(name: str, settings: Collection[str], likeness: float = _ALIKE) -> str | None:
+    """The setting that is most like a name, if one is alike enough."""
+    near = difflib.get_close_matches(name.upper(), settings, n=1, cutoff=likeness)
+    return near[0] if near else None

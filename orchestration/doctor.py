@@ -1,6 +1,5 @@
 """What would make a run fail, or falsify what it says, found before it does. Asks the APIs for one row each."""
 
-import difflib
 import json
 import os
 import shutil
@@ -17,7 +16,7 @@ from typing import Any
 import duckdb
 
 from ingestion import machine, masking, warehouse
-from ingestion.environment import ENV_FILE, env_file, variable
+from ingestion.environment import ENV_FILE, begins_like, env_file, nearest, variable
 from ingestion.errors import (
     BudgetSpent,
     CredentialRefused,
@@ -43,7 +42,6 @@ from orchestration.home import VARIABLE, home
 from orchestration.private_files import barriers, is_open
 from orchestration.published import NothingPublished, link_keys, payloads, reading
 
-_PREFIXES = ("ALERT_", "RAISE_", "CRM_PLUS_", "TIEOUT_", "WAREHOUSE_", "PUBLISHED_", "ORGANIZATION")
 _TEST_ALERT = "tieout: a test alert"
 _MEGABYTE = 1_000_000
 _SPARE_MEGABYTES = 500
@@ -104,9 +102,10 @@ def _misspelled(settings: Settings) -> Iterator[Finding]:
     known = {name.upper() for name in Settings.model_fields} | {*SCHEDULE_SETTINGS}
     named = {name for o in settings.organizations for name in (o.raise_token_name, o.crm_plus_key_name)}
     for name in sorted({*os.environ, *env_file()} - known - named):
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-        if near and name.startswith(_PREFIXES):
-            yield Finding(Verdict.NOTE, "settings", f"{name} is no setting and is ignored: did you mean {near[0]}?")
+        # Less alike than what every command refuses, or the setting that was meant is set as well.
+        near = nearest(name, known, likeness=0.7)
+        if near and begins_like(name, known):
+            yield Finding(Verdict.NOTE, "settings", f"{name} is no setting and is ignored: did you mean {near}?")
 
 
 def _odd_settings(settings: Settings) -> Iterator[Finding]:
