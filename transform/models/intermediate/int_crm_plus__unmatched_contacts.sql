@@ -58,29 +58,35 @@ quarantine as (
     from {{ ref('int_recon__open_quarantine') }}
 ),
 
-claimants as (
-    select
+-- the donor, or one that may be it, is there and could not be read
+claimants_of_hidden_donors as (
+    select distinct
         unmatched_claims.organization,
-        unmatched_claims.contact_id,
-        string_agg(unmatched_claims.donor_id, ', ' order by unmatched_claims.donor_id) as claimed_donor_ids,
-        -- the donor, or one that may be it, is there and could not be read
-        bool_or(quarantined_donors.organization is not null) as is_claimed_donor_quarantined
+        unmatched_claims.contact_id
     from unmatched_claims
-    left join quarantine as quarantined_donors
+    inner join quarantine as quarantined_donors
         on
             unmatched_claims.organization = quarantined_donors.organization
             and quarantined_donors.source = 'raise'
             and quarantined_donors.resource = 'donors'
             and unmatched_claims.donor_id = coalesce(quarantined_donors.record_key, unmatched_claims.donor_id)
             and {{ may_stand_in_gap('unmatched_claims.donor_id', 'quarantined_donors') }}
-    group by unmatched_claims.organization, unmatched_claims.contact_id
+),
+
+claimants as (
+    select
+        organization,
+        contact_id,
+        string_agg(donor_id, ', ' order by donor_id) as claimed_donor_ids
+    from unmatched_claims
+    group by organization, contact_id
 )
 
 select
     claimants.organization,
     claimants.contact_id,
     claimants.claimed_donor_ids,
-    claimants.is_claimed_donor_quarantined
+    claimants_of_hidden_donors.contact_id is not null
     or quarantined_contacts.record_key is not null as is_quarantined,
     coalesce(
         greatest(contacts.created_at, contacts.modified_at),
@@ -91,6 +97,10 @@ inner join {{ ref('stg_crm_plus__contacts') }} as contacts
     on
         claimants.organization = contacts.organization
         and claimants.contact_id = contacts.contact_id
+left join claimants_of_hidden_donors
+    on
+        claimants.organization = claimants_of_hidden_donors.organization
+        and claimants.contact_id = claimants_of_hidden_donors.contact_id
 left join quarantine as quarantined_contacts
     on
         claimants.organization = quarantined_contacts.organization

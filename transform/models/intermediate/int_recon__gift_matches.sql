@@ -11,6 +11,14 @@ with joiners as (
     group by organization, crm_gift_id, is_reversal
 ),
 
+-- A condition on one side alone makes DuckDB compare every row with every other (1.5.5, 2026-12-01): it is a key here.
+first_matches as (
+    select
+        *,
+        case when raise_gift_id is null then root_gift_id end as open_root_gift_id
+    from {{ ref('int_recon__gift_first_matches') }}
+),
+
 links as (
     select
         matches.*,
@@ -27,7 +35,7 @@ links as (
             when roots.is_claim then matches.root_gift_id
             when matches.is_claim then matches.crm_gift_id
         end as claiming_gift_id
-    from {{ ref('int_recon__gift_first_matches') }} as matches
+    from first_matches as matches
     left join {{ ref('int_recon__gift_links') }} as roots
         on
             matches.organization = roots.organization
@@ -36,8 +44,7 @@ links as (
     left join joiners
         on
             matches.organization = joiners.organization
-            and matches.root_gift_id = joiners.crm_gift_id
-            and matches.raise_gift_id is null
+            and matches.open_root_gift_id = joiners.crm_gift_id
 ),
 
 -- claims that no Raise gift explains
