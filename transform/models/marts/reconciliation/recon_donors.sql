@@ -101,7 +101,8 @@ donor_facts as (
         links.changed_at,
         links.unread_since,
         coalesce(activity.gift_count, 0) as gift_count,
-        coalesce(activity.gift_amount, 0) as gift_amount,
+        -- not known where it is beyond what the type holds
+        case when activity.donor_id is not null then activity.gift_amount else 0 end as gift_amount,
         coalesce(activity.schedule_count, 0) as schedule_count,
         coalesce(activity.expected_count, 0) as expected_count,
         coalesce(activity.unknown_count, 0) as unknown_count,
@@ -293,7 +294,7 @@ explained as (
         end as any_assumption_text,
         {{ assumption_text('first_expected_evidence') }} as first_assumption_text,
         gift_count || case gift_count when 1 then ' gift' else ' gifts' end
-        || ' (' || gift_amount || ') and '
+        || coalesce(' (' || gift_amount || ')', '') || ' and '
         || schedule_count || case schedule_count when 1 then ' schedule' else ' schedules' end as activity_text
     from compared
 )
