@@ -3,9 +3,11 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 
+# What installs and audits the rest: `make lock` writes the hashes of these versions into bootstrap/.
 UV_VERSION := 0.13.9
 # The pip of an older Python refuses a locked requirement with extras that another package asks for without them.
 PIP_VERSION := 26.3
+PIP_AUDIT_VERSION := 2.10.1
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -15,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A checkout's own environment: not one that happens to be active.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-.PHONY: help demo run test dev lint bench soak simulation days fortnight organizations readers mutants snapshot lock clean
+.PHONY: help demo run test dev lint bench soak simulation days fortnight organizations readers mutants snapshot lock licenses clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -67,17 +69,24 @@ mutants: $(INSTALLED) ## Do the unit tests notice when a rule of the warehouse i
 bench: $(INSTALLED) ## Measure a large organization
 	$(BIN)/python -m tests.bench
 
-lock: $(INSTALLED) ## Write requirements.lock anew
-	$(BIN)/uv pip compile pyproject.toml --system-certs --all-extras --universal --python-version 3.11 --generate-hashes \
-		--no-strip-extras --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-		--quiet --output-file requirements.lock
+LOCK := $(BIN)/uv pip compile --system-certs --universal --python-version 3.11 --generate-hashes \
+	--no-strip-extras --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet
+
+lock: $(INSTALLED) ## Write requirements.lock and bootstrap/ anew
+	$(LOCK) pyproject.toml --all-extras --output-file requirements.lock
+	echo uv==$(UV_VERSION) | $(LOCK) - --output-file bootstrap/uv.txt
+	echo pip==$(PIP_VERSION) | $(LOCK) - --output-file bootstrap/pip.txt
+	echo pip-audit==$(PIP_AUDIT_VERSION) | $(LOCK) - --output-file bootstrap/pip-audit.txt
+
+licenses: $(INSTALLED) ## List the licenses of all packages in docs/licenses.md, and all packages in dist/sbom.cdx.json
+	$(BIN)/python -m tests.licenses
 
 clean: ## Remove what the commands made, the data of the demo included; other data stays
 	rm -rf $(VENV) data/demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv takes seconds; where it cannot be had or fails, pip does the same from the same lock.
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock pyproject.toml bootstrap/uv.txt bootstrap/pip.txt
 	@for candidate in python3.13 python3.12 python3.11 python3 python; do \
 		if $$candidate -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
 		then python=$$candidate; break; fi; \
@@ -85,9 +94,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 	if [ -z "$$python" ]; then echo "Error: no Python >=3.11,<3.14 found: install one." >&2; exit 2; fi; \
 	echo "Installing into $(VENV) (once)"; \
 	$$python -m venv --clear $(VENV)
-	@{ $(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) \
+	@{ $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r bootstrap/uv.txt \
 		&& $(BIN)/uv pip sync --quiet --system-certs --require-hashes --python $(BIN)/python requirements.lock; } \
-		|| { $(BIN)/pip install --quiet --disable-pip-version-check pip==$(PIP_VERSION) \
+		|| { $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r bootstrap/pip.txt \
 		&& $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
