@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from dagster import AssetCheckEvaluation, AssetCheckSeverity, DagsterEvent, DagsterEventType
 
-from orchestration.assets.ingest import READ_COMPLETELY, errors_of, notes_of
+from orchestration.assets.ingest import READ_COMPLETELY, errors_of, is_not_read, notes_of
 
 _EVALUATION = DagsterEventType.ASSET_CHECK_EVALUATION
 EVENTS = {DagsterEventType.STEP_FAILURE, _EVALUATION}
@@ -46,7 +46,7 @@ def _lines(event: DagsterEvent, only_ours: bool) -> list[str]:
 
 
 def _failure(event: DagsterEvent, only_ours: bool) -> str | None:
-    if event.event_type is not DagsterEventType.STEP_FAILURE:
+    if event.event_type is not DagsterEventType.STEP_FAILURE or is_not_read(event):
         return None
     failure = event.step_failure_data
     if failure.user_failure_data and failure.user_failure_data.description:

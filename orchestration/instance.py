@@ -8,6 +8,9 @@ import os
 from pathlib import Path
 
 from dagster import DagsterInstance, DagsterRunStatus
+from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
+from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from filelock import FileLock
 
 from ingestion.errors import SettingsError
@@ -17,11 +20,18 @@ from orchestration.home import VARIABLE, home
 WAREHOUSE_POOL = "warehouse"
 """The pool of every asset that opens the warehouse file. Its limit of one is set in `dagster.yaml`."""
 
-LOCATION_TAGS = {".dagster/repository": "__repository__@orchestration.definitions"}
+_LOCATION = "orchestration.definitions"
+LOCATION_TAGS = {".dagster/repository": f"{SINGLETON_REPOSITORY_NAME}@{_LOCATION}"}
 """How the UI knows which code location, here its one module, a run belongs to."""
 
 _IN_PROGRESS = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 _given: dict[str, FileLock] = {}
+
+
+def repository_origin() -> RemoteRepositoryOrigin:
+    """The same for the timeline of the UI, which looks for nothing but the names in it."""
+    target = LoadableTargetOrigin(module_name=_LOCATION)
+    return RemoteRepositoryOrigin(ManagedGrpcPythonEnvCodeLocationOrigin(target, _LOCATION), SINGLETON_REPOSITORY_NAME)
 
 
 def prepare_home() -> Path:

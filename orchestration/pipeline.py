@@ -1,29 +1,35 @@
 """One whole run through the job of the schedule, in this process and on the shared instance."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
 import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import RemoteJobOrigin
 
 from ingestion.disk import full_disk
-from orchestration.assets.ingest import is_raw
+from orchestration.assets.ingest import is_not_read, is_raw
 from orchestration.consent import NOTHING, Consent, given
 from orchestration.definitions import defs
 from orchestration.failures import failures, notes
 from orchestration.home import home
-from orchestration.instance import LOCATION_TAGS, bury_dead_runs, give_sign_of_life, open_instance
+from orchestration.instance import LOCATION_TAGS, bury_dead_runs, give_sign_of_life, open_instance, repository_origin
 from orchestration.jobs import QUIET, reconcile
 from orchestration.scope import Part
 
 
 @dataclass(frozen=True)
 class Finished:
-    """How a run ended: `errors` are one line each, without repetition, and so are `notes`, which fail nothing."""
+    """How a run ended: `errors` are one line each, without repetition, and so are `notes`, which fail nothing.
+
+    One that could not read everything has errors and did its work all the same.
+    """
 
     run_id: str
-    succeeded: bool
+    did_its_work: bool
     errors: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -42,8 +48,9 @@ def execute(
         # From before its beginning: Dagster calls it started before any of its resources is made.
         run_id = str(uuid4())
         give_sign_of_life(instance, run_id)
-        result = defs.resolve_job_def(reconcile.name).execute_in_process(
-            instance=instance,
+        job = defs.resolve_job_def(reconcile.name)
+        run = instance.create_run_for_job(
+            job,
             run_id=run_id,
             run_config=_run_config(
                 only,
@@ -53,9 +60,18 @@ def execute(
             ),
             asset_selection=_assets(only),
             tags={**LOCATION_TAGS, **_tags(agreed)},
-            raise_on_error=False,
+            # Without it the timeline of the UI leaves the run out.
+            remote_job_origin=RemoteJobOrigin(repository_origin(), job.name),
         )
-    return Finished(result.run_id, result.success, failures(result.all_events), notes(result.all_events))
+        # `execute_in_process` makes a run without an origin.
+        events = execute_run(InMemoryJob(job), run, instance).all_events
+    failed = [event for event in events if event.event_type is dg.DagsterEventType.STEP_FAILURE]
+    is_done = all(is_not_read(event) for event in failed) and (bool(failed) or _is_success(events))
+    return Finished(run_id, is_done, failures(events), notes(events))
+
+
+def _is_success(events: Iterable[dg.DagsterEvent]) -> bool:
+    return any(event.event_type is dg.DagsterEventType.RUN_SUCCESS for event in events)
 
 
 @contextmanager
@@ -82,9 +98,9 @@ def _run_config(only: Part | None, **options: object) -> dict[str, object]:
     return {**QUIET, "resources": {"options": {"config": given}}}
 
 
-def _assets(only: Part | None) -> list[dg.AssetKey] | None:
+def _assets(only: Part | None) -> set[dg.AssetKey] | None:
     if only is None:
         return None
     graph = defs.resolve_asset_graph()
     raw = {key for key in graph.materializable_asset_keys if is_raw(key)}
-    return sorted(raw if only is Part.INGEST else graph.materializable_asset_keys - raw)
+    return raw if only is Part.INGEST else {*graph.materializable_asset_keys} - raw

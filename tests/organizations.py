@@ -80,6 +80,10 @@ class Simulated:
     def published(self) -> Path:
         return self.folder / "published.duckdb"
 
+    @property
+    def dagster_home(self) -> Path:
+        return self.folder / "dagster"
+
 
 def variable(slug: str) -> str:
     return slug.upper().replace("-", "_")
@@ -174,7 +178,7 @@ def run(simulated: Simulated, environment: Environment) -> None:
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(simulated.folder),
-        "DAGSTER_HOME": str(simulated.folder / "dagster"),
+        "DAGSTER_HOME": str(simulated.dagster_home),
         "DLT_DATA_DIR": str(simulated.folder / "dlt"),
         "WAREHOUSE_PATH": str(simulated.warehouse),
         "PUBLISHED_PATH": str(simulated.published),

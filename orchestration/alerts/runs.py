@@ -14,7 +14,7 @@ from dagster._core.storage.tags import (
 from ingestion.sources import SOURCES
 from orchestration.alerts.attempts import Attempt
 from orchestration.alerts.changes import BAD, UNKNOWN, WELL, Seen
-from orchestration.assets.ingest import is_raw, step_of
+from orchestration.assets.ingest import is_not_read, is_raw, step_of
 from orchestration.failures import EVENTS, failures, unread
 
 EVERYTHING = "all organizations"
@@ -112,6 +112,7 @@ def _ended(instance: DagsterInstance, record: RunRecord, slugs: Sequence[str]) -
     selection = run.asset_selection
     reads = not selection or any(is_raw(key) for key in selection)
     builds = not selection or not all(is_raw(key) for key in selection)
+    is_built = any(is_not_read(event) and event.step_key not in _READING_STEPS for event in events)
     is_success = run.status is DagsterRunStatus.SUCCESS
     if not is_success and not (by_organization or reading or rest):
         # How far it came is not known.
@@ -120,7 +121,7 @@ def _ended(instance: DagsterInstance, record: RunRecord, slugs: Sequence[str]) -
         at=record.end_time or 0.0,
         organizations=organizations_of(run, slugs),
         reads=reads,
-        came_to_the_rest=builds and (is_success or bool(rest)),
+        came_to_the_rest=builds and (is_success or is_built or bool(rest)),
         unread=by_organization,
         reading=reading,
         rest=rest,

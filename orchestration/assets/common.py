@@ -9,8 +9,6 @@ from ingestion.disk import full_disk
 from ingestion.errors import TieoutError
 from ingestion.settings import Paths
 
-OWNERS = ["team:data-platform"]
-
 
 @contextmanager
 def guarded() -> Iterator[None]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
+from dagster._core.events import AssetMaterializationPlannedData
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.tags import PRIORITY_TAG
 from dagster_dlt import DagsterDltTranslator
@@ -22,7 +23,7 @@ from ingestion.settings import Settings, partitions
 from ingestion.sources import SOURCES, OpenReading, definition
 from orchestration import rules
 from orchestration.assets.ages import age_check_specs, age_checks
-from orchestration.assets.common import OWNERS, guarded
+from orchestration.assets.common import guarded
 from orchestration.consent import consent
 from orchestration.dbt import Described
 from orchestration.instance import WAREHOUSE_POOL
@@ -34,7 +35,9 @@ READ_COMPLETELY = rules.READ_COMPLETELY.name
 READ_AGAIN_IN_TIME = rules.READ_AGAIN_IN_TIME.name
 SAME_ORGANIZATION = rules.SAME_ORGANIZATION.name
 
+_NOT_READ = "could_not_be_read"
 _COLUMNS = "dagster/column_schema"
+_TABLE = "dagster/table_name"
 _PRODUCTS = {"raise": "Virtuous Raise", "crm_plus": "Virtuous CRM+"}
 _SUMMED = (
     "rows_read",
@@ -70,7 +73,6 @@ def api_spec(source: str) -> dg.AssetSpec:
         description=f"The API of {_PRODUCTS[source]}, read only.",
         group_name="apis",
         kinds={"api"},
-        owners=OWNERS,
     )
 
 
@@ -86,19 +88,17 @@ class RawTables(DagsterDltTranslator):
 
     def get_asset_spec(self, data: DltResourceTranslatorData) -> dg.AssetSpec:
         resource = data.resource
-        return (
-            super()
-            .get_asset_spec(data)
-            .replace_attributes(
-                key=dg.AssetKey([self.dataset, resource.name]),
-                deps=[api_key(self.source)],
-                description=self._described[self.dataset, resource.name].says,
-                group_name=self.dataset,
-                kinds={"dlt", "duckdb"},
-                owners=OWNERS,
-                tags={"source": self.source},
-                freshness_policy=self._freshness,
-            )
+        spec = super().get_asset_spec(data)
+        return spec.replace_attributes(
+            key=dg.AssetKey([self.dataset, resource.name]),
+            deps=[api_key(self.source)],
+            description=self._described[self.dataset, resource.name].says,
+            group_name=self.dataset,
+            kinds={"dlt", "duckdb"},
+            tags={"source": self.source},
+            # Without the dataset, Dagster takes the tables of one name in both products for one table.
+            metadata={**spec.metadata, _TABLE: f"{self.dataset}.{resource.name}"},
+            freshness_policy=self._freshness,
         )
 
     def metadata(self, key: dg.AssetKey, loaded: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class RawTables(DagsterDltTranslator):
 
         The rest of what it tells is about files of the load package.
         """
-        told = {name: value for name, value in loaded.items() if name.startswith("dagster/")}
+        told = {name: value for name, value in loaded.items() if name.startswith("dagster/") and name != _TABLE}
         if schema := told.get(_COLUMNS):
             meanings = self._described[self.dataset, key.path[-1]].columns
             columns = [
@@ -193,6 +193,8 @@ def ingest_assets(source: str, described: Mapping[tuple[str, str], Described]) -
                 slug: _named(slug, note, settings) for slug, read in reads.items() if (note := read.note_of(resource))
             }
             if partitioned and (errors or not is_run_of_partitions):
+                if not is_run_of_partitions:
+                    _plan(context, key, step_of(source), errors)
                 for slug in reads:
                     context.log_event(_of_one(key, slug, outcomes.get(slug), errors.get(slug) or notes.get(slug)))
             failed |= set(errors.values())
@@ -212,11 +214,25 @@ def ingest_assets(source: str, described: Mapping[tuple[str, str], Described]) -
         foreign = _others(context.instance, dg.AssetCheckKey(connections, SAME_ORGANIZATION), reads, settings)
         yield _same_organization(connections, reads, foreign)
         yield from age_checks(declared.name, _by_resource(reads), settings)
-        if failed and is_run_of_partitions:
-            # Only a failed run turns the partitions that were not read red.
-            raise dg.Failure(" ".join(sorted(failed)), allow_retries=False)
+        is_alone = bool(context.run.asset_selection) and all(is_raw(key) for key in context.run.asset_selection or ())
+        if failed and (is_run_of_partitions or is_alone):
+            # What follows fails a run that goes on; only a failed one turns the partitions that were not read red.
+            raise not_read(failed)
 
     return ingest
+
+
+def not_read(errors: Collection[str]) -> dg.Failure:
+    """Fails a run that did its work, but for what could not be read, which the checks report: as `tieout run` does."""
+    return dg.Failure(" ".join(sorted(errors)), metadata={_NOT_READ: len(errors)}, allow_retries=False)
+
+
+def is_not_read(event: dg.DagsterEvent) -> bool:
+    """Whether a step failed with `not_read`."""
+    if event.event_type is not dg.DagsterEventType.STEP_FAILURE:
+        return False
+    said = event.step_failure_data.user_failure_data
+    return bool(said and _NOT_READ in said.metadata)
 
 
 def errors_of(check: dg.AssetCheckEvaluation) -> Mapping[str, str]:
@@ -256,6 +272,14 @@ def _of_one(
     if error:
         return dg.AssetObservation(key, description=error, partition=slug, metadata={**told, "error": error})
     return dg.AssetMaterialization(key, partition=slug, metadata=told)
+
+
+def _plan(context: dg.AssetExecutionContext, key: dg.AssetKey, step: str, slugs: Collection[str]) -> None:
+    """Dagster takes a partition for failed that a failed run was to make and did not; a run of all names none."""
+    for slug in slugs:
+        planned = AssetMaterializationPlannedData(key, partition=slug)
+        event = dg.DagsterEvent.build_asset_materialization_planned_event(context.job_name, step, planned)
+        context.instance.report_dagster_event(event, run_id=context.run.run_id)
 
 
 def _progress_key(dataset: str) -> dg.AssetKey:

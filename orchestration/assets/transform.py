@@ -7,13 +7,14 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliInvocation, DbtProject, dbt_assets
+from dagster_dbt.asset_utils import default_description_fn
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from ingestion import erasure, warehouse
 from ingestion.settings import load_settings
 from ingestion.sources import SOURCES, complete_tables, finish_pending
 from orchestration import dbt, rules
-from orchestration.assets.common import OWNERS, guarded
+from orchestration.assets.common import guarded
 from orchestration.instance import WAREHOUSE_POOL
 from orchestration.progress import listener
 from orchestration.publishing import SCHEMA
@@ -38,7 +39,7 @@ _MEANINGS = {
 
 
 class Models(DagsterDbtTranslator):
-    """Leaves the keys as they are, schema and table, and tells groups, owners, and what a test says."""
+    """Leaves the keys as they are, schema and table, and tells groups and what a test says."""
 
     def __init__(self) -> None:
         super().__init__(DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
@@ -51,9 +52,12 @@ class Models(DagsterDbtTranslator):
         schema = spec.key.path[0]
         return spec.replace_attributes(
             group_name=schema,
-            owners=OWNERS,
             freshness_policy=self._freshness if schema == SCHEMA else None,
         )
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        # Without the SQL, which would fill the page before anything that explains it.
+        return default_description_fn(dbt_resource_props, display_raw_sql=False)
 
     def get_asset_check_spec(
         self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None

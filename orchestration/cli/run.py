@@ -167,7 +167,7 @@ def _execute_shown(settings: Settings, **options: Any) -> tuple[str, ...]:
             finished = execute(**options)
     for note in finished.notes:
         say_note(note)
-    if not finished.succeeded:
+    if not finished.did_its_work:
         raise RunFailed(f"{' '.join(finished.errors) or 'The run failed.'} (log: {log})")
     return finished.errors
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
+from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from ingestion.sandbox import running_several
+from orchestration.instance import LOCATION_TAGS, open_instance
 from tests.organizations import Simulated, misjudged, simulate, strays
 
 NORTH, BROKEN, SOUTH, UNSET = NAMES = ("north", "broken", "south", "unset")
@@ -46,6 +49,31 @@ def test_what_is_broken_is_named_and_stops_no_other(simulated: Simulated) -> Non
         simulated, f"select distinct status from marts.recon_donors where organization = '{BROKEN}'", published=True
     )
     assert judged == [("not_assessable",)]
+
+
+def test_the_ui_shows_what_the_command_said(simulated: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(simulated.dagster_home))
+    with open_instance() as instance:
+        (run,) = instance.get_runs()
+        partitions = dg.StaticPartitionsDefinition(NAMES)
+        raise_side, crm_side = (
+            instance.get_status_by_partition(dg.AssetKey(key), NAMES, partitions)
+            for key in (["raw_raise", "gifts"], ["raw_crm_plus", "gifts"])
+        )
+        published = instance.get_latest_materialization_event(dg.AssetKey("published"))
+    red, green = AssetPartitionStatus.FAILED, AssetPartitionStatus.MATERIALIZED
+    assert run.status is dg.DagsterRunStatus.FAILURE
+    assert raise_side == {NORTH: green, BROKEN: red, SOUTH: green, UNSET: red}
+    assert crm_side is not None
+    assert crm_side[NORTH] == crm_side[SOUTH] == green
+    assert crm_side[UNSET] == red
+    assert published is not None
+    assert published.run_id == run.run_id
+    # By its origin the timeline of the UI finds a run, by its tag everything else.
+    assert run.remote_job_origin is not None
+    label = run.remote_job_origin.repository_origin.get_label()
+    assert {".dagster/repository": label} == LOCATION_TAGS
+    assert run.tags.items() >= LOCATION_TAGS.items()
 
 
 def test_no_row_stands_under_another_organization(simulated: Simulated) -> None:

@@ -22,7 +22,9 @@ from ingestion.http import PATIENCE, Patience
 from ingestion.resource_reading import Outcome
 from ingestion.sources import definition
 from orchestration import rounds
+from orchestration.alerts.runs import run_states
 from orchestration.assets import ingest as subject
+from orchestration.assets import publish
 from orchestration.consent import Consent, given
 from orchestration.dbt import Described
 from orchestration.failures import failures, notes
@@ -94,6 +96,7 @@ def materialize(
     opened: list[tuple[str, float]] | None = None,
     told: list[dict[str, Any]] | None = None,
     foreign: Mapping[str, str] | None = None,
+    assets: list[dg.AssetsDefinition] | None = None,
 ) -> dg.ExecuteInProcessResult:
     opened = [] if opened is None else opened
     told = [] if told is None else told
@@ -111,7 +114,7 @@ def materialize(
 
     monkeypatch.setattr(rounds, "open_reading", open_reading)
     resources = {"loader": Unloaded(), "options": options or RunOptions(), "turn": Turn()}
-    return dg.materialize([asset], resources=resources, raise_on_error=False, tags=tags, instance=instance)
+    return dg.materialize(assets or [asset], resources=resources, raise_on_error=False, tags=tags, instance=instance)
 
 
 def materializations(result: dg.ExecuteInProcessResult) -> list[dg.AssetMaterialization]:
@@ -396,3 +399,38 @@ def test_a_run_of_one_organization_leaves_the_checks_of_another_as_they_are(
             assert checks(one) == (False, False)
         every = {"north": well, "south": well}
         assert checks(materialize(asset, monkeypatch, every, instance=instance)) == (True, True)
+
+
+def test_a_run_that_goes_on_fails_at_its_end_and_turns_red_what_was_not_read(
+    asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = {"gifts": outcome("gifts", error="Raise refused the credential.", is_complete=False)}
+    well = {"gifts": outcome("gifts")}
+    monkeypatch.setattr(publish, "publish", lambda *_: {"recon_gifts": 3})
+    monkeypatch.setattr(publish.warehouse, "check", lambda _: None)
+
+    @dg.asset(key=["marts", "recon_gifts"], deps=[GIFTS])
+    def marts() -> None: ...
+
+    assets = [asset, marts, publish.published_asset(marts)]
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def run(outcomes: Any) -> tuple[bool, Any]:
+            result = materialize(asset, monkeypatch, outcomes, instance=instance, assets=assets)
+            told = [e for e in result.get_asset_materialization_events() if e.asset_key == publish.PUBLISHED]
+            assert len(told) == 1, "it is published whatever could not be read"
+            assert failures(result.all_events) == failures(result.all_events, only_ours=True)
+            for slug, found in outcomes.items():
+                assert (f"[{slug}] Raise refused the credential." in failures(result.all_events)) == (found is refused)
+            return result.success, instance.get_status_by_partition(GIFTS, ["north", "south"], asset.partitions_def)
+
+        red, green = AssetPartitionStatus.FAILED, AssetPartitionStatus.MATERIALIZED
+        assert run({"north": refused, "south": well}) == (False, {"north": red, "south": green})
+        (record,) = instance.get_run_records()
+        (state,) = [
+            s for slug, s in run_states(instance, [record], None, ["north", "south"]).items() if slug == "north"
+        ]
+        assert state.text == "north: Raise refused the credential."
+        states = run_states(instance, [record], None, ["north", "south"])
+        assert (states["south"].mark, states["all organizations"].mark) == (None, None)
+        assert run({"north": well, "south": well}) == (True, {"north": green, "south": green})
