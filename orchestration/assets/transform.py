@@ -57,7 +57,7 @@ class Models(DagsterDbtTranslator):
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         # Without the SQL, which would fill the page before anything that explains it.
-        return default_description_fn(dbt_resource_props, display_raw_sql=False)
+        return str(default_description_fn(dbt_resource_props, display_raw_sql=False))
 
     def get_asset_check_spec(
         self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None

@@ -8,15 +8,14 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from ingestion.environment import ENV_FILE
 from ingestion.settings import Settings, load_settings, misspelled
 from orchestration.cli.alerting import RunFailed
 from orchestration.cli.run import execute_shown
 from orchestration.cli.summary import show
 from orchestration.cli.terminal import terminal
-from orchestration.home import VARIABLE
+from orchestration.home import DEMO, DEMO_FILE, VARIABLE
 
-_FOLDER = Path("data/demo")
-_PUBLISHED = _FOLDER / "published" / "tieout.duckdb"
 _HOURS_BETWEEN_RUNS = 30
 
 
@@ -25,7 +24,7 @@ def demo(seed: Annotated[int, typer.Option(help="The same seed makes the same or
     from ingestion.sandbox import running
 
     console = terminal()
-    folder, published = _FOLDER.absolute(), _PUBLISHED.absolute()
+    folder, published = DEMO.absolute(), DEMO_FILE.absolute()
     _leave_the_users_settings(folder)
     # Its runs are no runs of the user's organization, whose UI and alerts go by the runs of their own home.
     os.environ[VARIABLE] = str(folder / "dagster")
@@ -38,15 +37,16 @@ def demo(seed: Annotated[int, typer.Option(help="The same seed makes the same or
         settings = _point_at(organization.env(), folder, published)
         console.print(Text.assemble(("Second run", "bold"), f": {_HOURS_BETWEEN_RUNS} hours later"))
         _reconcile(settings)
-    show(settings, console)
+    show(settings.published_path, console)
     console.print(
         Text("\nWhere to look next", "bold"),
         f"""\
-  make dev   the runs, the lineage and the checks, in the Dagster UI
+  (cd {DEMO} && DAGSTER_HOME=dagster ../../.venv/bin/tieout dev)
+             the runs, the lineage and the checks, in the Dagster UI
   docs/      what the tables mean, and how to run it for your organization
-  {_PUBLISHED}
+  {DEMO_FILE}
              these tables and all others, for every tool that opens DuckDB files, such as
-             .venv/bin/python -c "import duckdb; duckdb.connect('{_PUBLISHED}').sql('from marts.recon_donors').show()"
+             .venv/bin/python -c "import duckdb; duckdb.connect('{DEMO_FILE}').sql('from marts.recon_donors').show()"
 """,
         sep="\n",
         soft_wrap=True,
@@ -59,6 +59,8 @@ def _leave_the_users_settings(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     # Settings are also read from .env in the current folder.
     os.chdir(folder)
+    # For whoever looks at the demo from there.
+    Path(ENV_FILE).write_text("WAREHOUSE_PATH=warehouse.duckdb\nPUBLISHED_PATH=published/tieout.duckdb\n")
 
 
 def _point_at(environment: dict[str, str], folder: Path, published: Path) -> Settings:

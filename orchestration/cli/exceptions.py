@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ingestion.plain_text import plain
-from ingestion.settings import load_settings
 from orchestration.cli.formats import FORMAT_HELP, TabularFormat, write_csv, write_json
+from orchestration.cli.published_file import published_file
 from orchestration.cli.terminal import STYLES, money, table, terminal, words
 from orchestration.register import FIELDS, Entry, RecordKind, State, entries
 
@@ -25,7 +25,7 @@ def exceptions(
     format_: Annotated[TabularFormat, typer.Option("--format", help=FORMAT_HELP)] = TabularFormat.TABLE,
 ) -> None:
     """List the exceptions of the published file, by severity and the money at stake."""
-    found = entries(load_settings().published_path, organization=organization, entity=entity, code=code, state=state)
+    found = entries(published_file(), organization=organization, entity=entity, code=code, state=state)
     if format_ is TabularFormat.JSON:
         write_json(found)
     elif format_ is TabularFormat.CSV:

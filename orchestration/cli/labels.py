@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from ingestion.plain_text import plain
-from ingestion.settings import load_settings
 from orchestration.cli.formats import FORMAT_HELP, TabularFormat, write_csv, write_json
+from orchestration.cli.published_file import published_file
 from orchestration.cli.terminal import table, terminal
 from orchestration.labels import FIELDS, EventTypeLabels, event_type_labels
 
@@ -24,7 +24,7 @@ def labels(
     format_: Annotated[TabularFormat, typer.Option("--format", help=FORMAT_HELP)] = TabularFormat.TABLE,
 ) -> None:
     """Print what the delivery log calls each webhook event type, and what to do about those that are not confirmed."""
-    found = event_type_labels(load_settings().published_path)
+    found = event_type_labels(published_file())
     if format_ is TabularFormat.JSON:
         write_json(found)
     elif format_ is TabularFormat.CSV:

@@ -119,7 +119,7 @@ def run(
             wait_at_most=wait_at_most,
         )
     if only is not Part.INGEST:
-        show(settings, terminal())
+        show(settings.published_path, terminal())
     if errors:
         raise RunFailed(" ".join(errors))
     slugs = organization or settings.slugs

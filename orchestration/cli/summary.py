@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ingestion.plain_text import line, plain
-from ingestion.settings import Settings, load_settings
 from orchestration.cli.formats import Format, write_json
+from orchestration.cli.published_file import published_file
 from orchestration.cli.terminal import STYLES, money, table, terminal, words
 from orchestration.summary import (
     Backfill,
@@ -35,18 +36,18 @@ def summary(
     format_: Annotated[Format, typer.Option("--format", help="json is for scripts.")] = Format.TABLE,
 ) -> None:
     """Print what the published file says: what is linked, waiting or wrong, and what it is worth."""
-    settings = load_settings()
+    published = published_file()
     if format_ is Format.JSON:
-        write_json(summaries(settings.published_path))
+        write_json(summaries(published))
     else:
-        show(settings, terminal())
+        show(published, terminal())
 
 
-def show(settings: Settings, console: Console) -> None:
+def show(published: Path, console: Console) -> None:
     """The summary of every organization."""
-    for organization in summaries(settings.published_path):
+    for organization in summaries(published):
         _show(plain(organization), console)
-    for problem in seed_problems(settings.published_path):
+    for problem in seed_problems(published):
         console.print(Text(line(problem), STYLES["warn"]))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun
 
 from orchestration.consent import Consent, consent
 from orchestration.resources import RunOptions
@@ -125,14 +126,13 @@ def test_what_the_command_is_told_reaches_the_job(tieout, monkeypatch: pytest.Mo
 
     asked: list[Any] = []
 
-    class Job:
-        def execute_in_process(self, *, run_config: Any, run_id: str, instance: Any, tags: Any, **_: Any) -> Any:
-            # A run that is killed before its first resource is made is buried too.
-            assert (Path(instance.root_directory) / "alive" / f"{run_id}.lock").exists()
-            asked.append((run_config["resources"]["options"]["config"], consent(), tags))
-            return SimpleNamespace(run_id="", success=True, all_events=())
+    def execute_run(_: Any, run: DagsterRun, instance: DagsterInstance) -> Any:
+        # A run that is killed before its first resource is made is buried too.
+        assert (Path(instance.root_directory) / "alive" / f"{run.run_id}.lock").exists()
+        asked.append((run.run_config["resources"]["options"]["config"], consent(), run.tags))
+        return SimpleNamespace(all_events=[DagsterEvent(DagsterEventType.RUN_SUCCESS.value, run.job_name)])
 
-    monkeypatch.setattr(pipeline.defs, "resolve_job_def", lambda _: Job())
+    monkeypatch.setattr(pipeline, "execute_run", execute_run)
     accepted = ["--accept-deletions", "raise.webhooks", "--accept-deletions", "crm_plus.gifts"]
     accepted += ["--accept-organization", "crm_plus"]
     waits = ["--wait-at-most", "1h30m"]

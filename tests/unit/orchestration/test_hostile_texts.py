@@ -83,7 +83,7 @@ def patched(module: Any, name: str, result: object) -> Any:
 def summary_(text: str, format_: Format = Format.TABLE) -> None:
     with_patches(
         lambda: summary.summary(format_),
-        patched(summary, "load_settings", SETTINGS),
+        patched(summary, "published_file", SETTINGS.published_path),
         patched(summary, "summaries", [filled(Summary, text)]),
         patched(summary, "seed_problems", [text]),
     )
@@ -92,7 +92,7 @@ def summary_(text: str, format_: Format = Format.TABLE) -> None:
 def exceptions_(text: str, format_: TabularFormat = TabularFormat.TABLE) -> None:
     with_patches(
         lambda: exceptions.exceptions(format_=format_),
-        patched(exceptions, "load_settings", SETTINGS),
+        patched(exceptions, "published_file", SETTINGS.published_path),
         patched(exceptions, "entries", [filled(Entry, text)]),
     )
 
@@ -100,7 +100,7 @@ def exceptions_(text: str, format_: TabularFormat = TabularFormat.TABLE) -> None
 def labels_(text: str, format_: TabularFormat = TabularFormat.TABLE) -> None:
     with_patches(
         lambda: labels.labels(format_=format_),
-        patched(labels, "load_settings", SETTINGS),
+        patched(labels, "published_file", SETTINGS.published_path),
         patched(labels, "event_type_labels", [filled(EventTypeLabels, text)]),
     )
 

@@ -3,14 +3,15 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 from rich.console import Console
 
-from ingestion.settings import Settings
 from orchestration.cli.formats import Format
 from orchestration.cli.summary import show, summary
+from orchestration.home import DEMO_FILE
 from orchestration.published import NothingPublished, Payloads
 from orchestration.summary import summaries
 
@@ -100,7 +101,7 @@ def published(tmp_path: Path) -> Path:
 @pytest.fixture
 def shown(published: Path) -> str:
     console = Console(file=io.StringIO(), width=160)
-    show(Settings(published_path=published), console)
+    show(published, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -143,7 +144,7 @@ def test_gifts_without_a_date_are_a_day_too(published: Path) -> None:
             "INSERT INTO marts.recon_daily_totals VALUES ('river', NULL, 'One', 'USD', 5.00, false)"
         )
     console = Console(file=io.StringIO(), width=160)
-    show(Settings(published_path=published), console)
+    show(published, console)
     assert isinstance(console.file, io.StringIO)
     assert line_with(console.file.getvalue(), "Days:") == (
         "Days: 4 of 5 balance between Raise and CRM+; 1 do not, the latest without a date, by 5.00 USD in all"
@@ -163,7 +164,7 @@ def test_nothing_is_said_of_days_without_crm_plus(published: Path) -> None:
             "UPDATE marts.recon_daily_totals SET is_balanced = NULL; DELETE FROM marts.backfill_candidates"
         )
     console = Console(file=io.StringIO(), width=160)
-    show(Settings(published_path=published), console)
+    show(published, console)
     assert isinstance(console.file, io.StringIO)
     assert not {"Days:", "Backfill:"} & set(console.file.getvalue().split())
 
@@ -249,3 +250,18 @@ def test_no_file_and_a_file_of_something_else_are_told(tmp_path: Path) -> None:
     (tmp_path / "broken.duckdb").write_text("not a database")
     with pytest.raises(NothingPublished, match="cannot be read"):
         summaries(tmp_path / "broken.duckdb")
+
+
+def test_after_the_demo_alone_the_summary_is_that_of_the_demo(tieout: Any, tmp_path: Path, published: Path) -> None:
+    demo = tmp_path / DEMO_FILE
+    demo.parent.mkdir(parents=True)
+    published.rename(demo)
+    answer = tieout("summary")
+    assert answer.returncode == 0
+    assert "river" in answer.stdout
+    assert answer.stderr.startswith("Note: nothing is set up yet: this is the simulated organization")
+    # Who has set up something is never shown the simulated one.
+    for settings in ({"RAISE_API_TOKEN": "marked-token"}, {"PUBLISHED_PATH": str(tmp_path / "mine.duckdb")}):
+        answer = tieout("summary", **settings)
+        assert (answer.returncode, answer.stdout) == (1, "")
+        assert "There is no published file" in answer.stderr
