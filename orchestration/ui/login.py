@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 import hmac
 import secrets
 
@@ -34,7 +33,8 @@ class Login:
             return False
         try:
             _, _, password = base64.b64decode(given, validate=True).partition(b":")
-        except binascii.Error:
+        except ValueError:
+            # No Base64, or no ASCII.
             return False
         if hmac.compare_digest(password, self._password):
             return True

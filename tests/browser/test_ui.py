@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from selenium.webdriver import Chrome
@@ -150,6 +151,10 @@ def test_another_page_starts_nothing_and_sees_nothing(browser: Chrome, ui: str, 
             browser.switch_to.frame("framed")
             assert "Dagster" not in browser.title + browser.page_source
             browser.switch_to.default_content()
+            # A link may lead to the pages of the UI, and by no spelling to what is executed.
+            query = urlencode({"query": _MUTATION, "variables": json.dumps(body["variables"])})
+            browser.execute_script("location = arguments[0]", f"{ui}/graphql%0A?{query}")
+            WebDriverWait(browser, 60).until(lambda driver: "control characters" in driver.page_source)
     assert runs(ui) == []
     assert not trace.exists()
 

@@ -6,7 +6,10 @@ import base64
 from collections.abc import Callable
 
 import pytest
-from starlette.responses import PlainTextResponse
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -63,6 +66,7 @@ def test_it_answers_to_its_own_names(client: TestClient, host: str) -> None:
     [
         *("evil.example", "localhost.evil.example", "127.0.0.1.evil.example:3000", "", "[::1", "user@localhost"),
         *("localhost@evil.example", "odd.example.org", "odd.example.org:1", "169.254.169.254", "a/localhost"),
+        *("localhost#.evil.example", "localhost/evil.example", "localhost?evil.example"),
     ],
 )
 def test_a_name_that_was_turned_to_this_machine_is_refused(client: TestClient, behind: Behind, host: str) -> None:
@@ -81,7 +85,7 @@ def test_a_name_that_was_turned_to_this_machine_is_refused(client: TestClient, b
             "http://localhost",
             "http://localhost:3000.evil.example",
         ),
-        *("http://odd.example.org", "file://", "https://localhost@evil.example"),
+        *("http://odd.example.org", "file://", "https://localhost@evil.example", "http://["),
     ],
 )
 @pytest.mark.parametrize("path", ["/graphql", "/report_asset_materialization/marts/recon_gifts"])
@@ -113,6 +117,35 @@ def test_nothing_is_executed_by_a_read(client: TestClient, behind: Behind, path:
     for accepts in ("*/*", "text/html"):
         answer = client.request(method, path, headers={"accept": accepts})
         assert (answer.status_code, behind.came) == (405, [])
+
+
+def test_no_spelling_of_a_path_executes_by_a_read() -> None:
+    """The end of a route's expression also matches before a line feed: a link of any page came to GraphQL by that."""
+    came: list[str] = []
+
+    async def graphql(request: Request) -> Response:
+        came.append(request.url.path)
+        return PlainTextResponse("executed")
+
+    routed = Starlette(routes=[Route("/graphql", graphql, methods=["GET", "POST"])])
+    client = TestClient(Guard(routed), base_url="http://localhost:3000")
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    odd = [f"graphql%{byte:02x}" for byte in range(256)]
+    odd += ["graphql%c2%85", "graphql%e2%80%a8", "graphql%250a", "graphql%0a/", "graphql/%0a", "%0agraphql", "/graphql"]
+    for path in odd:
+        client.get(f"/{path}?query=mutation{{launchRun}}", headers=link)
+    assert came == []
+    assert client.post("/graphql", json={}).text == "executed"
+
+
+@pytest.mark.parametrize("path", ["/runs%0a", "/runs/%00", "/a%0d%0ab", "/a%250a", "/%e2%80%ae"])
+def test_a_path_of_control_characters_is_refused(client: TestClient, behind: Behind, path: str) -> None:
+    assert (client.get(path).status_code, behind.came) == (400, [])
+
+
+def test_a_second_word_on_where_it_comes_from_counts(client: TestClient, behind: Behind) -> None:
+    headers = [("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")]
+    assert (client.get("/server_info", headers=headers).status_code, behind.came) == (403, [])
 
 
 @pytest.mark.parametrize(
@@ -195,6 +228,7 @@ def basic(text: str) -> dict[str, str]:
     [
         {}, basic("tieout:wrong"), basic("tieout:"), basic(PASSWORD), {"authorization": "Basic !"},
         {"authorization": f"Bearer {PASSWORD}"}, {"cookie": "tieout_ui="}, {"cookie": "tieout_ui=x"}, basic("a:ü"),
+        {"authorization": b"Basic \xff"},
     ],
 )  # fmt: skip
 def test_a_stranger_is_asked(asked: Callable[..., TestClient], behind: Behind, headers: dict[str, str]) -> None:
