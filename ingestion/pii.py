@@ -185,3 +185,19 @@ def _salt(given: SecretStr | None, folder: Path) -> bytes:
 def _is_json(value: str) -> bool:
     """Whether a text seems to be a JSON object or list, or a JSON text that holds one."""
     return value.lstrip().removeprefix('"').lstrip()[:1] in ("{", "[")
+
+
+def fault_of_mode(settings: Settings, loaded: str | None, rules: int | None) -> str | None:
+    """Why nothing can be read into a warehouse that was loaded in this mode, by these rules; None where it can."""
+    mode, loaded = settings.pii_mode.value, loaded or PiiMode.KEEP.value
+    if loaded != mode:
+        return (
+            f"PII_MODE is {mode}, and the warehouse was loaded with {loaded}: set it back, or move the"
+            " warehouse away, with its .state folder, and run again."
+        )
+    if settings.hides_persons and (rules or 1) < RULES:
+        return (
+            f"PII_MODE {mode} hides more than when the warehouse was loaded, and what was loaded stays:"
+            " move the warehouse away, with its .state folder and the published file, and run again."
+        )
+    return None

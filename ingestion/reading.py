@@ -22,11 +22,11 @@ from ingestion import operations
 from ingestion.columns import ORGANIZATION, Column, Resource, arrow_schema
 from ingestion.errors import ForeignOrganization, SettingsError, SourceError
 from ingestion.log_entries import Waiting
-from ingestion.pii import RULES, Veil, veil_of
+from ingestion.pii import RULES, Veil, fault_of_mode, veil_of
 from ingestion.plan import ReadProgress
 from ingestion.resource_reading import Client, Outcome, ResourceReading, progress_from, progress_row
 from ingestion.rows import ROUNDED, RowReader
-from ingestion.settings import PiiMode, Settings
+from ingestion.settings import Settings
 from ingestion.tenants import Held
 from ingestion.workbench import Workbench, release_memory
 
@@ -103,18 +103,9 @@ class Reading:
         """Raises `SettingsError` where the warehouse was loaded in another `PII_MODE`, or by an older tieout that hid
         less in it: its rows stay as they are.
         """
-        mode = self.settings.pii_mode.value
         for row in self._before["connections"]:
-            if (loaded := row.get("pii_mode") or PiiMode.KEEP.value) != mode:
-                raise SettingsError(
-                    f"PII_MODE is {mode}, and the warehouse was loaded with {loaded}: set it back, or move the"
-                    " warehouse away, with its .state folder, and run again."
-                )
-            if self.settings.hides_persons and (row.get("pii_rules") or 1) < RULES:
-                raise SettingsError(
-                    f"PII_MODE {mode} hides more than when the warehouse was loaded, and what was loaded stays:"
-                    " move the warehouse away, with its .state folder and the published file, and run again."
-                )
+            if fault := fault_of_mode(self.settings, row.get("pii_mode"), row.get("pii_rules")):
+                raise SettingsError(fault)
 
     def check_organization(self, credential: str) -> None:
         """Reads nothing where the credential opens another organization than the one that the warehouse holds.

@@ -27,6 +27,7 @@ from ingestion.errors import (
     WarehouseUnusable,
 )
 from ingestion.http import Budget, Patience
+from ingestion.pii import fault_of_mode
 from ingestion.settings import (
     SCHEDULE,
     SCHEDULE_NIGHTLY,
@@ -163,7 +164,7 @@ def _alerts(settings: Settings, send: bool) -> Iterator[Finding]:
     found = channels(settings)
     if not found:
         text = "Nobody is told when a run fails: set ALERT_WEBHOOK_URL or ALERT_EMAIL_TO."
-        yield Finding(Verdict.WRONG if send else Verdict.OK, "alerts", text)
+        yield Finding(Verdict.WRONG if send else Verdict.NOTE, "alerts", text)
     for channel in found:
         if not send:
             yield Finding(Verdict.OK, "alerts", f"go to {channel.about}; --send-test-alert tries it")
@@ -263,6 +264,7 @@ def _disk(folder: Path, path: Path) -> Iterator[Finding]:
 def _organization(
     organization: Organization, settings: Settings, patience: Patience, skews: list[timedelta]
 ) -> Iterator[Finding]:
+    yield from _loaded_mode(organization, settings)
     found = [_Api(f"{organization.slug}: Raise"), _Api(f"{organization.slug}: CRM+")]
     for look, api in zip((_raise, _crm_plus), found, strict=True):
         try:
@@ -273,6 +275,22 @@ def _organization(
         names = f"{organization.raise_token_name} and {organization.crm_plus_key_name}"
         yield Finding(Verdict.NOTE, organization.slug, f"Both credentials are refused: {names} may be swapped.")
     skews += [api.skew for api in found if api.skew is not None]
+
+
+def _loaded_mode(organization: Organization, settings: Settings) -> Iterator[Finding]:
+    """Whether `PII_MODE` is the one that the rows of an organization were loaded in; nothing where that is unknown."""
+    faults: list[str] = []
+    if not settings.warehouse_path.is_file():
+        return
+    for dataset in ("raw_raise", "raw_crm_plus"):
+        query = f"select pii_mode, pii_rules from {dataset}.connections where organization = $1"
+        try:
+            with machine.connect(settings.warehouse_path, read_only=True) as connection:
+                rows = connection.execute(query, [organization.slug]).fetchall()
+        except duckdb.Error:
+            continue
+        faults += [fault for row in rows if (fault := fault_of_mode(settings, *row))]
+    yield from (Finding(Verdict.WRONG, f"{organization.slug}: PII_MODE", fault) for fault in dict.fromkeys(faults))
 
 
 def _raise(api: _Api, organization: Organization, settings: Settings, patience: Patience) -> Iterator[Finding]:
@@ -295,7 +313,7 @@ def _raise(api: _Api, organization: Organization, settings: Settings, patience: 
     elif tenant is not None:
         yield Finding(Verdict.OK, api.about, f"{token} belongs to organization {tenant}")
     elif api.first_rows:
-        yield Finding(Verdict.OK, api.about, "Raise does not tell which organization the token belongs to")
+        yield Finding(Verdict.NOTE, api.about, "Raise does not tell which organization the token belongs to")
     if not api.refused:
         yield from _limits(api, client.http.budget, 0)
 
@@ -356,7 +374,7 @@ def _tenant(api: _Api, organization: Organization, settings: Settings, tenant: d
 
     key, told, name = organization.crm_plus_key_name, tenant_named(tenant), tenant.get("organizationName")
     if told is None:
-        yield Finding(Verdict.OK, api.about, "CRM+ does not tell which organization the key belongs to")
+        yield Finding(Verdict.NOTE, api.about, "CRM+ does not tell which organization the key belongs to")
     elif foreign := _foreign(settings, "raw_crm_plus", organization, partial(foreign_tenant, tenant)):
         yield _other_tenant(api, organization, key, foreign)
     else:

@@ -80,5 +80,5 @@ def test_the_doctor_sends_only_when_asked(tmp_path: Path, httpserver: HTTPServer
 
 
 def test_the_doctor_says_that_nobody_is_told(settings: Settings) -> None:
-    assert [finding.verdict for finding in doctor._alerts(settings, send=False)] == [doctor.Verdict.OK]
+    assert [finding.verdict for finding in doctor._alerts(settings, send=False)] == [doctor.Verdict.NOTE]
     assert [finding.verdict for finding in doctor._alerts(settings, send=True)] == [doctor.Verdict.WRONG]
