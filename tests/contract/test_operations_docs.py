@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import configparser
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -125,10 +127,23 @@ def test_the_units_are_those_of_the_guide(unit: Path) -> None:
         assert arguments[-2] in {"-w", "--workspace"}
         assert arguments[-1] == f"{HOME}deploy/workspace.yaml"
         assert "tieout-code.service" in parser["Unit"]["After"].split()
-    for named in (service["EnvironmentFile"], service["WorkingDirectory"], f"--uid={service['User']}"):
+    files = re.findall(r"^EnvironmentFile=(.+)$", unit.read_text(encoding="utf-8"), re.MULTILINE)
+    # Whoever gets into the server of the UI gets no credentials of the APIs.
+    assert files == ["/etc/tieout/tieout.env"] * (unit.stem == "tieout-code") + ["-/etc/tieout/dagster.env"]
+    for named in (*files, service["WorkingDirectory"], f"--uid={service['User']}"):
         assert named in DEPLOY
     assert "DAGSTER_HOME=/var/lib/tieout/dagster" in service["Environment"]
     assert (service["NoNewPrivileges"], service["ProtectSystem"]) == ("yes", "strict")
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_little_is_left_to_the_units(unit: Path) -> None:
+    """At most 1.5 of 10 by what systemd itself counts; the option takes tenths."""
+    if (analyze := shutil.which("systemd-analyze")) is None:
+        pytest.skip("needs systemd-analyze")
+    command = [analyze, "security", "--offline=yes", "--threshold=15", "--no-pager", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-200:] + done.stderr
 
 
 def test_there_are_all_units() -> None:
