@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A checkout's own environment: not one that happens to be active.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-.PHONY: help demo run test dev lint bench soak simulation days fortnight organizations readers mutants snapshot lock licenses clean
+.PHONY: help demo run test dev lint bench soak simulation days fortnight organizations readers growth mutants snapshot lock licenses clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ organizations: $(INSTALLED) ## One run of 200 organizations, some of them broken
 
 readers: $(INSTALLED) ## Twenty readers of the published file while ten runs go through
 	$(BIN)/python -m tests.readers
+
+growth: $(INSTALLED) ## The runs of 500 nights: what they leave on the disk, and whether they grow slower
+	$(BIN)/python -m tests.growth
 
 lint: $(INSTALLED) ## Lint, types and import walls
 	$(BIN)/ruff check .

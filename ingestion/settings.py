@@ -325,6 +325,10 @@ class Settings(Paths, Ui):
     full_sweep_every_days: Days = 7
     stale_after_hours: Hours = 48
     quiet_after_days: Days = 7
+    retain_runs_days: Days = 90
+    """How long Dagster keeps its runs, with their events."""
+    retain_logs_days: Days = 30
+    """How long logs, what runs print and load packages are kept."""
     commit_every_rows: int = Field(200_000, ge=1, le=_LARGEST)
     """How many new or changed rows are loaded at a time; a reading that is killed goes on behind the last ones."""
     webhook_payloads_per_run: int = Field(200, ge=0, le=_LARGEST)

@@ -11,6 +11,7 @@ from dagster_dlt import DagsterDltResource
 from dlt.common.schema import Schema
 from packaging.version import Version
 from pydantic import Field
+from sqlalchemy.exc import SQLAlchemyError
 
 from ingestion.http import PATIENCE
 from ingestion.settings import Settings, load_settings
@@ -53,6 +54,20 @@ class Turn(dg.ConfigurableResource):  # type: ignore[type-arg]
         log = context.log
         with turn.taken(load_settings(), on_wait=lambda: log.info("Another run is in progress: waiting for its end.")):
             yield self
+            _tidy(context.instance, log)
+
+
+def _tidy(instance: dg.DagsterInstance, log: dg.DagsterLogManager) -> None:
+    # What it knows of runs knows the assets, which know these resources.
+    from orchestration import tidying
+
+    settings = load_settings()
+    try:
+        if tidying.is_due(settings):
+            tidying.tidy(settings, instance)
+    except (OSError, SQLAlchemyError) as error:
+        # The run has done its work, and the next one tries again.
+        log.warning(f"What is old could not be deleted: {error}")
 
 
 class Loader(DagsterDltResource):

@@ -10,7 +10,7 @@ import typer
 from ingestion.disk import full_disk
 from ingestion.errors import SettingsError, TieoutError
 from ingestion.plain_text import clean_logs
-from orchestration.cli import backup, demo, dev, doctor, erase, exceptions, labels, run, sandbox, summary, ui
+from orchestration.cli import backup, demo, dev, doctor, erase, exceptions, labels, run, sandbox, summary, tidy, ui
 from orchestration.cli.stopping import EXIT_CODE, Stopped
 from orchestration.cli.terminal import give_up_output, prepare_streams, say_error
 from orchestration.private_files import keep_files_private
@@ -35,6 +35,7 @@ for command in (
     backup.backup,
     backup.restore,
     erase.erase,
+    tidy.tidy,
     sandbox.sandbox,
     demo.demo,
     dev.dev,

@@ -149,6 +149,7 @@ def test_a_folder_in_the_place_of_another_file(monkeypatch: pytest.MonkeyPatch, 
 NUMBERS = (
     "RAISE_REQUESTS_PER_SECOND", "CRM_PLUS_RESERVE", "FULL_SWEEP_EVERY_DAYS", "STALE_AFTER_HOURS", "QUIET_AFTER_DAYS",
     "COMMIT_EVERY_ROWS", "WEBHOOK_PAYLOADS_PER_RUN", "ALERT_SMTP_PORT", "TIEOUT_NOW", "WAREHOUSE_MEMORY_LIMIT",
+    "RETAIN_RUNS_DAYS", "RETAIN_LOGS_DAYS",
 )  # fmt: skip
 ODD = (
     "1e20", "inf", "-inf", "nan", "-1", "0x10", "1,5", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00",

@@ -23,6 +23,7 @@ COMMANDS = [
     "labels",
     "backup",
     "restore",
+    "tidy",
     "sandbox",
     "demo",
     "dev",

@@ -163,8 +163,8 @@ RENDERERS: Mapping[str, Callable[[str], None]] = {
     "dev": dev_,
     "erase": erase_,
 }
-NO_TEXT_OF_OTHERS = {"sandbox", "demo", "ui"}
-"""The first prints its own settings, the second what `run` and `summary` print, the last nothing."""
+NO_TEXT_OF_OTHERS = {"sandbox", "demo", "ui", "tidy"}
+"""The first prints its own settings, the second what `run` and `summary` print, the third nothing, the last counts."""
 
 
 def printed(render: Callable[[str], None], text: str) -> str:
