@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import secrets
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pyarrow as pa
+from filelock import FileLock
 from pydantic import SecretStr
 
 from ingestion import impersonal, masking
 from ingestion.columns import BOOKKEEPING, Column, Kind, Resource
+from ingestion.errors import SettingsError
 from ingestion.impersonal import Keep
-from ingestion.settings import PiiMode, Settings
+from ingestion.settings import SHORTEST_SALT, PiiMode, Settings
 
 RULES = 2
 """Goes up when more is hidden than before: rows that were loaded by older rules would stay readable."""
@@ -174,12 +177,27 @@ def _salt(given: SecretStr | None, folder: Path) -> bytes:
         return given.get_secret_value().encode()
     path = folder / "pii_salt"
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_text(secrets.token_hex(32), encoding="ascii")
-    except FileExistsError:
-        pass
-    return path.read_bytes()
+    with FileLock(folder / "pii_salt.lock"):
+        if not path.exists():
+            _make_salt(path)
+        salt = path.read_bytes()
+    if len(salt) < SHORTEST_SALT:
+        raise SettingsError(
+            f"{path} is damaged, and hashes without a salt can be guessed: put it back from a backup, or move the"
+            " warehouse away with its .state folder and the published file, and run again."
+        )
+    return salt
+
+
+def _make_salt(path: Path) -> None:
+    """Whole or not at all: a disk may be full, and a process killed."""
+    draft = path.with_name("pii_salt.draft")
+    draft.touch(mode=0o600)
+    with draft.open("w", encoding="ascii") as opened:
+        opened.write(secrets.token_hex(32))
+        opened.flush()
+        os.fsync(opened.fileno())
+    draft.replace(path)
 
 
 def _is_json(value: str) -> bool:

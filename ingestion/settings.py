@@ -39,6 +39,7 @@ _HOST = re.compile(r"[a-z0-9.:_-]+|\[[0-9a-f:.]+\](:\d+)?")
 _MAIL_ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _SHORTEST_PASSWORD = 12
+SHORTEST_SALT = 16
 _SLOWEST = 0.001
 _YEARS = range(1980, 2200)
 _SIZE = re.compile(r"[1-9]\d{0,8}(\.\d{1,9})? ?[MG]i?B", re.IGNORECASE)
@@ -143,6 +144,12 @@ def _hosts(value: str) -> str:
 def _password(value: SecretStr) -> SecretStr:
     if len(value.get_secret_value()) < _SHORTEST_PASSWORD:
         raise ValueError(f"must have {_SHORTEST_PASSWORD} characters or more: anybody on the network can try them")
+    return value
+
+
+def _salt(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value().strip()) < SHORTEST_SALT:
+        raise ValueError(f"must have {SHORTEST_SALT} characters or more: whoever has one hash can try shorter ones")
     return value
 
 
@@ -344,7 +351,7 @@ class Settings(Paths, Ui):
     alert_smtp_password: SecretStr | None = None
     tieout_now: Annotated[datetime, AfterValidator(_aware)] | None = None
     pii_mode: PiiMode = PiiMode.KEEP
-    pii_salt: SecretStr | None = None
+    pii_salt: Annotated[SecretStr, AfterValidator(_salt)] | None = None
     """What hashes are salted with; a random salt that is kept beside the warehouse unless it is set."""
 
     @model_validator(mode="after")

@@ -78,7 +78,7 @@ def checked(folder: Path) -> dict[str, str]:
     if number != _FORMAT:
         raise BackupUnusable(f"{folder} was made by a newer tieout: upgrade, then restore it.")
     if odd := [name for name in files if not _is_ours(name)]:
-        raise BackupUnusable(f"{folder} lists {odd[0][:100]!r}, which no backup holds: take another backup.")
+        raise BackupUnusable(f"{folder} lists {str(odd[0])[:100]!r}, which no backup holds: take another backup.")
     for name, expected in files.items():
         _check(folder, name, expected)
     return files
@@ -97,10 +97,12 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _is_ours(name: str) -> bool:
+def _is_ours(name: object) -> bool:
     """Whether a backup may hold a file of this name: the warehouse, or what is copied of its state."""
     if name == WAREHOUSE:
         return True
+    if not isinstance(name, str):
+        return False
     path = PurePosixPath(name)
     # Any other way to write a path, such as `state/./a`, is one that we do not write.
     is_plain = str(path) == name and ".." not in path.parts and not _ODD.search(name)

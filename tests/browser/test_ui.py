@@ -154,7 +154,7 @@ def test_another_page_starts_nothing_and_sees_nothing(browser: Chrome, ui: str, 
             # A link may lead to the pages of the UI, and by no spelling to what is executed.
             query = urlencode({"query": _MUTATION, "variables": json.dumps(body["variables"])})
             browser.execute_script("location = arguments[0]", f"{ui}/graphql%0A?{query}")
-            WebDriverWait(browser, 60).until(lambda driver: "control characters" in driver.page_source)
+            WebDriverWait(browser, 60).until(lambda driver: "Another web page" in driver.page_source)
     assert runs(ui) == []
     assert not trace.exists()
 

@@ -325,7 +325,13 @@ TABLE: list[tuple[str, Planted, int, str]] = [
     ),
     ("blank key", settings(CRM_PLUS_API_KEY=" "), SETTINGS, "CRM_PLUS_API_KEY is blank"),
     ("no key", settings(CRM_PLUS_API_KEY=""), OK, "CRM_PLUS_API_KEY is not set: everything is built"),
-    ("short secret", settings(PII_SALT="salty"), OK, "PII_SALT is shorter than 8 characters, or a number"),
+    (
+        "short secret",
+        settings(ALERT_SMTP_USER="ann", ALERT_SMTP_PASSWORD="salty"),
+        OK,
+        "ALERT_SMTP_PASSWORD is shorter than 8 characters, or a number",
+    ),
+    ("short salt", settings(PII_SALT="marked"), SETTINGS, "PII_SALT must have 16 characters or more"),
     (
         "another name",
         settings(RAISE_TOKEN=TOKEN),

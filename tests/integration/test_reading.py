@@ -23,7 +23,7 @@ from tests.secrets import found_in
 from tests.soak import soak
 
 Read = Callable[..., dict[str, Outcome]]
-SALT = "marked-salt"
+SALT = "marked-salt-of-hashes"
 
 
 @pytest.fixture

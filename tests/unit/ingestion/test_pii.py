@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import re
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from ingestion.columns import Kind
 from ingestion.envelope import page_of
@@ -165,10 +166,41 @@ def test_the_salt_is_the_one_that_is_set_or_made_once_for_the_owner_alone(tmp_pa
     assert again
     assert first.text("Ann") == again.text("ann ")
     assert (settings.state_path / "pii_salt").stat().st_mode & 0o777 == 0o600
-    given = veil_of(settings_of(tmp_path, pii_mode=PiiMode.HASH, pii_salt=SecretStr("salt")))
+    given = veil_of(settings_of(tmp_path, pii_mode=PiiMode.HASH, pii_salt=SecretStr("salt-of-hashes-1")))
     assert given
-    assert given.text("Ann") == Veil(b"salt").text("Ann") != first.text("Ann")
+    assert given.text("Ann") == Veil(b"salt-of-hashes-1").text("Ann") != first.text("Ann")
     assert veil_of(settings_of(tmp_path)) is None
+
+
+@pytest.mark.parametrize("left", ["", "0123456789abcde"])
+def test_nothing_is_hashed_with_a_damaged_salt(tmp_path: Path, left: str) -> None:
+    """As a process that was killed, or a full disk, left it: every name could be found by trying."""
+    settings = settings_of(tmp_path, pii_mode=PiiMode.HASH)
+    settings.state_path.mkdir()
+    (settings.state_path / "pii_salt").write_text(left, encoding="ascii")
+    with pytest.raises(SettingsError, match="pii_salt is damaged"):
+        veil_of(settings)
+
+
+def test_a_salt_that_could_not_be_written_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_of(tmp_path, pii_mode=PiiMode.HASH)
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            veil_of(settings)
+    assert veil_of(settings)
+    assert len((settings.state_path / "pii_salt").read_bytes()) == 64
+    assert (settings.state_path / "pii_salt").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("salt", ["salt", " ", "0123456789abcde", "a" + " " * 20])
+def test_a_salt_that_can_be_tried_is_refused(tmp_path: Path, salt: str) -> None:
+    with pytest.raises(ValidationError, match="must have 16 characters or more"):
+        settings_of(tmp_path, pii_mode=PiiMode.HASH, pii_salt=SecretStr(salt))
 
 
 SAMPLES: dict[Kind, Any] = {

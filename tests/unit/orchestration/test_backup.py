@@ -175,6 +175,8 @@ def outside(copy: Path) -> None:
         (lambda copy: edit(copy, files={}), "is no backup of a warehouse"),
         (lambda copy: edit(copy, format=2), "was made by a newer tieout"),
         (outside, "which no backup holds"),
+        # Pairs are a dictionary too, of whatever keys.
+        (lambda copy: edit(copy, files=[["warehouse.duckdb", "0"], [1, "0"]]), "which no backup holds"),
         (no_database, "it is no DuckDB file"),
         (other_database, "it holds main.notes"),
         (shutil.rmtree, "is no backup"),
