@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import re
 import sqlite3
 import zlib
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 
+_PACKED = re.compile(rb"eN[o-r][A-Za-z0-9+/]{6,}={0,2}")
+"""How dlt writes its state into a table or a file: Base64 of what zlib has packed as small as it can."""
+
 
 def found_in(folder: Path, marks: Collection[str]) -> list[str]:
-    """Where a mark stands: in a file as it is, unpacked, or as rows."""
+    """Where a mark is: in a file as it is, unpacked, or as rows; in the packed states of dlt in any of these."""
     return [
-        f"{mark} in {file.relative_to(folder)} ({how})"
+        f"{mark} in {file.relative_to(folder)} ({kind})"
         for file in sorted(folder.rglob("*"))
         if file.is_file()
-        for how, content in _readings(file)
+        for how, read in _readings(file)
+        for kind, content in ((how, read), *((f"{how}, packed", state) for state in _states(read)))
         for mark in marks
         if mark.encode() in content
     ]
@@ -36,6 +43,13 @@ def _readings(file: Path) -> Iterator[tuple[str, bytes]]:
         yield "rows", b"\n".join(_sqlite(file))
     elif raw[8:12] == b"DUCK":
         yield "rows", b"\n".join(_duckdb(file))
+
+
+def _states(content: bytes) -> Iterator[bytes]:
+    for packed in _PACKED.findall(content):
+        # Whatever else looks like it is no such thing.
+        with suppress(ValueError, zlib.error):
+            yield zlib.decompress(base64.b64decode(packed, validate=True))
 
 
 def _duckdb(file: Path) -> Iterator[bytes]:

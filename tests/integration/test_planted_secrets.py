@@ -9,8 +9,10 @@ from __future__ import annotations
 import base64
 import json
 import re
+import signal
 import socketserver
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -251,7 +253,43 @@ class Children:
                     continue
 
 
-def test_a_credential_that_is_repeated_is_left_nowhere(planted: Workplace, parrot: Parrot) -> None:
+_LAUNCH = """mutation { launchRun(executionParams: { selector: {
+  jobName: "reconcile", repositoryName: "__repository__", repositoryLocationName: "orchestration.definitions"
+}}) { ... on LaunchRunSuccess { run { runId } } } }"""
+_RUN = "{ runOrError(runId: %s) { ... on Run { status } } }"
+
+
+def ask(port: int, query: str) -> Any:
+    body, kind = json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", body, kind)
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
+        (told,) = json.load(answer)["data"].values()
+        return told
+
+
+def run_in_the_ui(place: Workplace, port: int) -> str:
+    """How a run ends that is started in the UI of `tieout dev`."""
+    dev = place.start("dev", "--port", str(port))
+    try:
+        run_id = ""
+        while dev.poll() is None:
+            try:
+                run_id = run_id or json.dumps(ask(port, _LAUNCH)["run"]["runId"])
+                status = ask(port, _RUN % run_id)["status"]
+            except urllib.error.URLError:
+                status = "not yet"
+            if status in ("SUCCESS", "FAILURE"):
+                return status
+            time.sleep(0.5)
+        return "dev ended"
+    finally:
+        dev.send_signal(signal.SIGINT)
+        place.log += dev.communicate(timeout=60)
+
+
+def test_a_credential_that_is_repeated_is_left_nowhere(
+    planted: Workplace, parrot: Parrot, unused_tcp_port: int
+) -> None:
     place = planted
     assert place.tieout("run", "--only", "ingest").returncode == 0, place.log
     assert parrot.planted > 1000
@@ -273,6 +311,11 @@ def test_a_credential_that_is_repeated_is_left_nowhere(planted: Workplace, parro
             assert any(" build " in child for child in children.environments), children.environments.keys()
         for child, environment in children.environments.items():
             assert [secret for secret in (RAISE, CRM_PLUS, *OTHERS.values()) if secret in environment] == [], child
+    # Nor by a run that is started in the UI, nor by the servers of it.
+    asked_by_the_ui: list[str] = []
+    parrot.error = lambda path: asked_by_the_ui.append(path) or _REFUSALS[len(asked_by_the_ui) % len(_REFUSALS)]
+    assert run_in_the_ui(place, unused_tcp_port) in ("SUCCESS", "FAILURE"), place.log[-2:]
+    assert asked_by_the_ui
     for command in (
         ("summary",),
         ("summary", "--format", "json"),
@@ -288,6 +331,8 @@ def test_a_credential_that_is_repeated_is_left_nowhere(planted: Workplace, parro
     said = "\n".join(place.log)
     assert [mark for mark in all_marks if mark in said] == []
     assert found_in(place.folder, all_marks) == []
+    # The state of dlt, which is packed, was looked into.
+    assert any("packed" in where for where in found_in(place.folder, ['"_state_version"']))
     # They came, and were hidden.
     assert place.query("select count(*) > 0 from marts.donors where first_name like '%***'", published=True) == [
         (True,)

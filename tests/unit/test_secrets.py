@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import sqlite3
 import zlib
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from dlt.common.versioned_state import compress_state
 
 from tests.secrets import found_in
 
@@ -40,6 +42,11 @@ def in_sqlite(file: Path, mark: str) -> None:
         connection.commit()
 
 
+def state(mark: str) -> str:
+    packed = compress_state({"_state_version": 1, "_state_engine_version": 4, "sources": {"raise": {"after": mark}}})
+    return json.dumps({"state": packed})
+
+
 @pytest.mark.parametrize(
     "plant",
     [
@@ -48,6 +55,10 @@ def in_sqlite(file: Path, mark: str) -> None:
         in_duckdb,
         in_parquet,
         in_sqlite,
+        lambda file, mark: file.write_text(state(mark)),
+        lambda file, mark: file.write_bytes(gzip.compress(state(mark).encode())),
+        lambda file, mark: in_duckdb(file, state(mark)),
+        lambda file, mark: in_sqlite(file, state(mark)),
     ],
 )
 def test_what_is_planted_is_found(tmp_path: Path, plant: Callable[[Path, str], object]) -> None:
@@ -61,4 +72,9 @@ def test_what_is_planted_is_found(tmp_path: Path, plant: Callable[[Path, str], o
 @pytest.mark.parametrize("plant", [in_duckdb, in_parquet, in_sqlite])
 def test_what_is_not_there_is_not_found(tmp_path: Path, plant: Callable[[Path, str], object]) -> None:
     plant(tmp_path / "file", "harmless")
+    assert found_in(tmp_path, [MARK]) == []
+
+
+def test_what_only_looks_packed_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("eNoAAAAAAAAA eNq/ eNpabcdefghijk==")
     assert found_in(tmp_path, [MARK]) == []
