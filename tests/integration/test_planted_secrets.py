@@ -255,7 +255,7 @@ class Children:
 
 _LAUNCH = """mutation { launchRun(executionParams: { selector: {
   jobName: "reconcile", repositoryName: "__repository__", repositoryLocationName: "orchestration.definitions"
-}}) { ... on LaunchRunSuccess { run { runId } } } }"""
+}, stepKeys: ["ingest_raise", "ingest_crm_plus"] }) { ... on LaunchRunSuccess { run { runId } } } }"""
 _RUN = "{ runOrError(runId: %s) { ... on Run { status } } }"
 
 
