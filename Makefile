@@ -45,6 +45,7 @@ days: $(INSTALLED) ## Twenty organizations over thirty days, every record compar
 
 fortnight: $(INSTALLED) ## Two weeks of mornings: what happens, what is told of it, and what readers see meanwhile
 	$(BIN)/python -m tests.fortnight
+	$(BIN)/python -m tests.fortnight_of_three
 
 organizations: $(INSTALLED) ## One run of 200 organizations, some of them broken: how long, and whether rows go astray
 	$(BIN)/python -m tests.organizations

@@ -18,4 +18,4 @@ def tidy() -> None:
 
     with turn.taken(settings, on_wait=say_that_it_waits), open_instance() as instance:
         tidied = tidying.tidy(settings, instance)
-    console.print(f"Deleted {tidied.runs:,} runs and {tidied.files:,} logs and load packages.")
+    console.print(f"Runs deleted: {tidied.runs:,}. Logs and load packages deleted: {tidied.files:,}.")

@@ -128,7 +128,9 @@ class Gifts(Matching):
         if by_age != "pending" and changed > self.read_at["crm_plus", "gifts"]:
             return "not_assessable"
         if by_age != "pending" and not self.is_key_trusted:
-            is_like_one = bool(self.likes(gift["id"], self.left_over(self.matches)))
+            # A part of a sum was left over, too, when single gifts were looked for.
+            parts = [m for match in self.matches.values() if match.evidence == "donor_sum_date" for m in match.gifts]
+            is_like_one = bool(self.likes(gift["id"], [*self.left_over(self.matches), *parts]))
             if contact is None or is_like_one or self._has_unexplained(contact):
                 return "not_assessable"
         return "not_assessable" if by_age != "pending" and self.likes(gift["id"], self.of_other_systems) else by_age

@@ -212,7 +212,9 @@ def test_the_command_says_what_it_did(settings: Settings, tieout) -> None:
     answer = tieout(
         "tidy", WAREHOUSE_PATH=str(settings.warehouse_path), DAGSTER_HOME=os.environ.get("DAGSTER_HOME", "")
     )
-    assert (answer.returncode, answer.stdout) == (0, "Deleted 1 runs and 1 logs and load packages.\n"), answer.stderr
+    assert (answer.returncode, answer.stdout) == (0, "Runs deleted: 1. Logs and load packages deleted: 1.\n"), (
+        answer.stderr
+    )
 
 
 def test_the_log_is_empty_after_a_run(settings: Settings) -> None:
