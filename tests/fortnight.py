@@ -238,10 +238,14 @@ class Readers:
                 " where observed_label is not null",
             )
         }
+        known = {subject.split()[0] for subject in self.labels}
         found = {
             Kind.NEW_EXCEPTIONS: Counter(line for id, (mark, line) in exceptions.items() if self._new(id, mark)),
             Kind.LABELS_CHANGED: Counter(
-                line for number, (mark, line) in labels.items() if self.labels.get(number, ("",))[0] != mark
+                line
+                for subject, (mark, line) in labels.items()
+                # The first labels of an organization are no news.
+                if subject.split()[0] in known and self.labels.get(subject, ("",))[0] != mark
             ),
         }
         self.exceptions, self.labels = exceptions, labels

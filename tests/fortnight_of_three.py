@@ -35,6 +35,7 @@ _NORTH = r"north: Raise refused the credential \(401\): check NORTH_TOKEN.*"
 _EAST = r"east: CRM\+ refused the credential \(401\): check EAST_KEY.*"
 _STALE = r"east: CRM\+: .* were last read completely on .*"
 _RESTS = r"intermediate/int_recon__assessability: every_comparison_rests_on_complete_and_recent_reads( \(warning\))?.*"
+_UNBALANCED = r"marts/recon_daily_totals: days_balance \(warning\): west: .*"
 _UNMAPPED = r"marts/enum_labels: states_and_frequencies_are_mapped \(warning\)"
 
 
@@ -73,7 +74,7 @@ MORNINGS = (
     ),
     Morning("A new token was set, and north is backfilled", told={Kind.RUN_RECOVERED: (r"north",)}, backfilled="north"),
     Morning("A quiet night follows"),
-    Morning("West is added", ADDED),
+    Morning("West is added", ADDED, told={Kind.CHECK_FAILED: (_UNBALANCED,)}),
     Morning("South is removed", LEFT),
     Morning(
         "East lost its CRM+", LEFT, told={Kind.RUN_FAILED: (_EAST,)}, settings=_NO_CRM_PLUS, unread={"east": "crm_plus"}

@@ -122,12 +122,29 @@ def due(told: Told, seen: Observation) -> list[Message]:
 
 
 def settled(told: Told, seen: Observation) -> Told:
-    """What people know once what nobody needs to be told has passed: an exception was resolved."""
+    """What people know once what nobody needs to be told has passed.
+
+    An exception was resolved; or an organization was read for the first time, whose labels are all new.
+    """
+    labels = seen.get(Topic.LABEL, {})
+    known = {_organization_of(subject) for subject in told.get(Topic.LABEL, {})}
+    first = {subject: label.mark for subject, label in labels.items() if _organization_of(subject) not in known}
+    if first:
+        told = _with(told, Topic.LABEL, first)
     for topic, subjects in seen.items():
         if _KINDS[topic][1] is None:
             gone = {subject: mark for subject, mark in _changes(told.get(topic, {}), subjects) if mark is WELL}
             told = _with(told, topic, gone)
     return told
+
+
+def label_subject(organization: str, event_type: int) -> str:
+    """The subject of a label."""
+    return f"{organization}/{event_type}"
+
+
+def _organization_of(label: str) -> str:
+    return label.split("/")[0]
 
 
 def after(told: Told, message: Message) -> Told:

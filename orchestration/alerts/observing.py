@@ -11,7 +11,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from ingestion.settings import Organization, Settings, partitions
 from orchestration.alerts.attempts import last_attempt
-from orchestration.alerts.changes import BAD, UNKNOWN, WELL, Observation, Seen, Topic
+from orchestration.alerts.changes import BAD, UNKNOWN, WELL, Observation, Seen, Topic, label_subject
 from orchestration.alerts.runs import organizations_of, run_states
 from orchestration.assets.ingest import is_raw
 from orchestration.assets.publish import PUBLISHED
@@ -168,7 +168,7 @@ def _exceptions(published: Path) -> dict[str, Seen]:
 
 def _labels(published: Path) -> dict[str, Seen]:
     return {
-        f"{label.organization}/{label.event_type}": Seen(
+        label_subject(label.organization, label.event_type): Seen(
             f"{label.status}: {label.observed_label}",
             f"{label.organization}: {label.event_type} is called “{label.observed_label}” ({label.status})",
         )

@@ -74,8 +74,12 @@ def _attach_readers(connection: duckdb.DuckDBPyConnection, settings: Settings) -
 
 
 def _breaches(connection: duckdb.DuckDBPyConnection, rule: MartRule) -> list[str] | None:
+    # All of an organization that readers did not have before would be new to them.
+    known = "WHERE organization IN (SELECT organization FROM readers.marts.load_audit)"
     try:
-        found = connection.execute(f"{rule.breaches} ORDER BY ALL").fetchall()
+        found = connection.execute(
+            f"SELECT organization, breach FROM ({rule.breaches}) {known if rule.against else ''} ORDER BY ALL"
+        ).fetchall()
     except (duckdb.CatalogException, duckdb.BinderException):
         if rule.against:
             # It was written by an older version.

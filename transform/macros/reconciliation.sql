@@ -33,7 +33,7 @@
 {% macro contact_doubt_text(is_crm_contact_quarantined) -%}
     case
         when coalesce(explained.is_donor_contact_quarantined or {{ is_crm_contact_quarantined }}, false)
-            then 'one of the two is in quarantine, so that it is not known where its merges end.'
+            then 'one of their contacts is in quarantine or not named, so that they may be one.'
         else
             'the donor and its match were not read after both had changed: Raise donors were read at '
             || {{ instant_text('explained.donor_read_at') }} || ', CRM+ at '

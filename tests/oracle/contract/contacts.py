@@ -134,10 +134,15 @@ class Contacts(Campaigns):
         """The same after merges, as far as these end."""
         return {end for contact in self.named_contacts(crm_gift) if (end := self.survivor(contact)) is not None}
 
+    @staticmethod
+    def has_nameless_giver(crm_gift: Row) -> bool:
+        """Whether somebody gave through a CRM+ gift of whom it names no contact."""
+        parts = json.loads(crm_gift.get("gift_passthroughs") or "[]")
+        return any(part.get("contactId") is None for part in parts)
+
     def has_unknown_contact(self, crm_gift: Row) -> bool:
         """Whether a CRM+ gift may sit on another contact than on those that could be read."""
-        parts = json.loads(crm_gift.get("gift_passthroughs") or "[]")
-        if crm_gift.get("contact_id") is None or any(part.get("contactId") is None for part in parts):
+        if crm_gift.get("contact_id") is None or self.has_nameless_giver(crm_gift):
             return True
         unreadable = self.quarantined("crm_plus", "contacts")
         return any(

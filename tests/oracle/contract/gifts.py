@@ -259,6 +259,7 @@ class Gifts(Matching):
         named = [contact for crm_gift in crm_gifts for contact in self.named_contacts(crm_gift)]
         return (
             not self.is_assessable("gift")
+            or any(map(self.has_nameless_giver, crm_gifts))
             or self.may_sit_on_one_contact(gift["donor_id"], named)
             or self.may_have_moved(gift["donor_id"], crm_gifts, "gifts")
         )

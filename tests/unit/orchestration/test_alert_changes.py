@@ -113,6 +113,10 @@ def test_every_change_is_told_exactly_once(steps: list[tuple[Observation, list[s
             start = len(people.heard)
             people.fates = iter(fate)
             now = {subject: stands(subject, observation, now.get(subject)) for subject in subjects}
+            for subject in subjects:
+                # Each label here is the first of an organization of its own: it is known without being told.
+                if topic_of(subject) is Topic.LABEL and people.knows.get(subject) is WELL:
+                    people.knows[subject] = now[subject]
             with suppress(Killed):
                 tell(Path(folder), [channel], lambda observation=observation: observation)
             assert all(mark == now[subject] for subject, mark in people.heard[start:]), "only what is so is told"
@@ -161,6 +165,17 @@ def test_a_resolved_exception_is_forgotten_and_told_anew_when_it_is_back() -> No
     assert not due(told, {Topic.EXCEPTION: {}})
     assert due(settled(told, {Topic.EXCEPTION: {}}), open_)
     assert due(told, {Topic.EXCEPTION: {"a": Seen("1", "gift: Missing")}}), "resolved and back between two looks"
+
+
+def test_the_first_labels_of_an_organization_are_no_news() -> None:
+    north, south = {"north/10": Seen("a", "north"), "north/11": Seen("a", "north")}, {"south/10": Seen("a", "south")}
+    told = settled({}, {Topic.LABEL: north})
+    assert not due(told, {Topic.LABEL: north})
+    changed = north | south | {"north/11": Seen("b", "north 11"), "north/12": Seen("a", "north 12")}
+    told = settled(told, {Topic.LABEL: changed})
+    (message,) = due(told, {Topic.LABEL: changed})
+    assert message.kind is Kind.LABELS_CHANGED
+    assert message.lines == ("north 11", "north 12")
 
 
 def test_a_subject_that_is_gone_is_told_to_be() -> None:

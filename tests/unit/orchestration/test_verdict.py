@@ -28,8 +28,10 @@ create table marts.schema_drift (organization varchar, source varchar, resource 
 create table marts.recon_exceptions (organization varchar, entity varchar, state varchar, severity varchar);
 create table marts.recon_summary (organization varchar, entity varchar, records bigint);
 create table marts.recon_daily_totals (organization varchar, is_balanced boolean);
+create table marts.load_audit (organization varchar);
 create schema intermediate;
 create table intermediate.int_recon__empty_sides (organization varchar, reason varchar);
+insert into marts.load_audit values ('north'), ('south');
 insert into marts.gifts select 'north', range from range(100);
 insert into marts.gifts select 'south', range from range(10);
 insert into marts.event_type_labels values
@@ -104,6 +106,21 @@ def test_the_first_time_there_is_nothing_to_compare_with(warehouse: Warehouse) -
 def test_what_did_not_change_passes(warehouse: Warehouse) -> None:
     warehouse.publish()
     assert warehouse.breaches() == {}
+
+
+def test_what_a_new_organization_brings_is_no_change(warehouse: Warehouse) -> None:
+    warehouse.publish()
+    of = "insert into marts.{} select '{}'"
+    for organization in ("west", "north"):
+        warehouse.do(
+            f"{of.format('event_type_labels', organization)}, 99, 'Test', 'contradicted';"
+            f"{of.format('enum_labels', organization)}, 'gift.status', 9, 'New';"
+            f"{of.format('schema_drift', organization)}, 'raise', 'gifts', 'x', 'new_field';"
+            f"{of.format('quarantined_records', organization)}, 'raise', 'gifts', range::varchar, null, null"
+            f" from range({MOST_NEW_IN_QUARANTINE + 1})"
+        )
+        breaches = warehouse.breaches()
+        assert sum(map(len, breaches.values())) == (4 if organization == "north" else 0), breaches
 
 
 def test_a_published_file_of_an_older_version_is_no_obstacle(warehouse: Warehouse) -> None:

@@ -546,8 +546,10 @@ differences as (
             or is_contact_quarantined
             or is_contact_changed_after_other_read
         )
-        -- what comes first in the order of the statuses needs no contacts; a reversal or a duplicate differs in amount too
-        and not coalesce(is_refund_not_reversed or is_amount_mismatch, false) as is_contact_uncertain,
+        -- what comes first in the order of the statuses needs no contacts
+        and not coalesce(
+            is_refund_not_reversed or is_reversal_without_refund or is_duplicate or is_amount_mismatch, false
+        ) as is_contact_uncertain,
         is_refund_not_reversed and not is_key_trusted and has_unexplained_gifts as is_reversal_unknown
     from conditions
 ),
