@@ -7,7 +7,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration import pipeline as subject
 from orchestration.assets.ingest import not_read
 from orchestration.instance import open_instance
 
@@ -33,6 +32,10 @@ def test_a_run_has_the_state_of_the_exit_code_and_a_place_in_the_timeline(
             raise fails_with
 
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    monkeypatch.setenv("WAREHOUSE_PATH", str(tmp_path / "w.duckdb"))
+    # What it imports parses the project, beside the warehouse.
+    from orchestration import pipeline as subject
+
     options = dg.ResourceDefinition(lambda _: None, config_schema=dict)
     job = dg.define_asset_job("reconcile", executor_def=dg.in_process_executor)
     monkeypatch.setattr(subject, "_run_config", lambda *_, **__: {})
