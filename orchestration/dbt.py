@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 from ingestion import machine
 from ingestion.disk import is_full_disk, written_file
 from ingestion.errors import TieoutError
@@ -93,9 +95,18 @@ def prepared_manifest() -> Path:
     folder = settings.state_path / "dbt" / "parse"
     manifest, recorded = folder / "manifest.json", folder / _FINGERPRINT
     current = _fingerprint(project_path())
-    if not (manifest.exists() and recorded.exists() and recorded.read_text() == current):
-        _parse(folder, settings)
-        recorded.write_text(current)
+
+    def is_current() -> bool:
+        return manifest.exists() and recorded.exists() and recorded.read_text() == current
+
+    if not is_current():
+        folder.mkdir(parents=True, exist_ok=True)
+        # Several processes may start at once, and one be killed while it parses.
+        with FileLock(folder / "parse.lock"):
+            if not is_current():
+                recorded.unlink(missing_ok=True)
+                _parse(folder, settings)
+                recorded.write_text(current)
     return manifest
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -32,6 +34,51 @@ def test_the_fingerprint_sees_contents_names_and_nothing_else(project: Path) -> 
     assert changed != before
     (project / "models" / "gifts.sql").rename(project / "models" / "presents.sql")
     assert dbt._fingerprint(project) != changed
+
+
+@pytest.fixture
+def parsed(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When each parse began that wrote a manifest; it takes a while, and writes half of it first."""
+    began: list[float] = []
+
+    def parse(folder: Path, _: Paths) -> None:
+        began.append(time.monotonic())
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "manifest.json").write_text('{"sources"')
+        time.sleep(0.2)
+        (folder / "manifest.json").write_text('{"sources": {}}')
+
+    monkeypatch.setenv("WAREHOUSE_PATH", str(tmp_path / "state" / "w.duckdb"))
+    monkeypatch.setattr(dbt, "project_path", lambda: project / "models")
+    monkeypatch.setattr(dbt, "_parse", parse)
+    return began
+
+
+def test_of_those_who_start_at_once_one_parses_and_all_read_the_whole(parsed: list[float]) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = [pool.submit(lambda: json.loads(dbt.prepared_manifest().read_bytes())) for _ in range(4)]
+    assert [one.result() for one in found] == [{"sources": {}}] * 4
+    assert len(parsed) == 1
+
+
+def test_a_parse_that_was_cut_off_is_done_again(
+    parsed: list[float], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, model = dbt.prepared_manifest(), project / "models" / "gifts.sql"
+    before = model.read_text()
+    model.write_text("select 2")
+
+    def cut_off(folder: Path, _: Paths) -> None:
+        (folder / "manifest.json").write_text('{"sources"')
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dbt, "_parse", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            dbt.prepared_manifest()
+    model.write_text(before)
+    assert json.loads(dbt.prepared_manifest().read_bytes()) == {"sources": {}}
+    assert manifest.exists()
 
 
 def _failure(folder: Path, *results: dict[str, str | None]) -> str:
